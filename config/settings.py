@@ -1,0 +1,173 @@
+"""All settings, read from the environment (and `.env` beside manage.py) through django-environ.
+
+README's configuration table lists every variable; `.env.example` holds the same with comments.
+"""
+
+from pathlib import Path
+
+import environ
+from celery.schedules import crontab
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+environ.Env.read_env(BASE_DIR / ".env")
+
+DEVELOPMENT_SECRET_KEY = "insecure-development-only"  # noqa: S105  (refused outside DEBUG, just below)
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY", default=DEVELOPMENT_SECRET_KEY)
+if not DEBUG and (SECRET_KEY in ("", DEVELOPMENT_SECRET_KEY, "change-me") or len(SECRET_KEY) < 32):
+    raise ImproperlyConfigured(
+        "SECRET_KEY is missing, a known default, or shorter than 32 characters. "
+        "Set SECRET_KEY in the environment or in .env (see .env.example), or set DEBUG=true for development."
+    )
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
+SECURE_COOKIES = env.bool("SECURE_COOKIES", default=False)
+SESSION_COOKIE_SECURE = SECURE_COOKIES
+CSRF_COOKIE_SECURE = SECURE_COOKIES
+if env.bool("BEHIND_TLS_PROXY", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# Rooms in import order: each app imports only from those above it (tests/test_rooms.py).
+INSTALLED_APPS = [
+    "protocol",
+    "pricing",
+    "meters",
+    "commands",
+    "alarms",
+    "readings",
+    "simulator",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django_filters",
+    "rest_framework",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = False
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# Database: PostgreSQL 15 or later, psycopg 3 with Django's own connection pool.
+DATABASES = {"default": env.db("DATABASE_URL", default="postgres://postgres@127.0.0.1:5432/das")}
+if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
+    raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database (postgres://…).")
+DATABASES["default"]["OPTIONS"] = {
+    **DATABASES["default"].get("OPTIONS", {}),
+    "pool": {
+        "min_size": env.int("DATABASE_POOL_MIN", default=1),
+        "max_size": env.int("DATABASE_POOL_MAX", default=8),
+        "timeout": env.float("DATABASE_POOL_TIMEOUT_SECONDS", default=5.0),
+    },
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="zh-hans")
+LANGUAGES = [("zh-hans", _("Simplified Chinese")), ("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = env.str("TIME_ZONE", default="Asia/Shanghai")
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = env.str("STATIC_ROOT", default=None)
+# Static files come straight from the packages; STATIC_ROOT is only for who wants to collect them.
+WHITENOISE_USE_FINDERS = True
+
+REST_FRAMEWORK = {
+    "UNAUTHENTICATED_USER": None,
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+}
+
+# The wire (R4-R6).
+SIGNATURE_WINDOW_SECONDS = env.int("SIGNATURE_WINDOW_SECONDS", default=600)
+SERIAL_RETENTION_DAYS = env.int("SERIAL_RETENTION_DAYS", default=180)
+MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", default=1024 * 1024)
+MAX_BODY_DEPTH = 16
+DATA_UPLOAD_MAX_MEMORY_SIZE = max(MAX_BODY_BYTES, 2_621_440)
+
+# Prices and readings (R9, R10).
+PRICE_MAX_BACKDATE_DAYS = env.int("PRICE_MAX_BACKDATE_DAYS", default=0)
+READING_JUMP_LIMIT_M3_PER_DAY = env.int("READING_JUMP_LIMIT_M3_PER_DAY", default=10_000)
+READING_FUTURE_TOLERANCE_SECONDS = 600
+SETTLEMENT_CHUNK_METERS = env.int("SETTLEMENT_CHUNK_METERS", default=20_000)
+
+# Outbound delivery (R15).
+OUTBOX_BATCH = env.int("OUTBOX_BATCH", default=200)
+OUTBOX_CONCURRENCY = env.int("OUTBOX_CONCURRENCY", default=64)
+OUTBOX_LEASE_SECONDS = env.int("OUTBOX_LEASE_SECONDS", default=120)
+OUTBOX_CONNECT_TIMEOUT_SECONDS = env.float("OUTBOX_CONNECT_TIMEOUT_SECONDS", default=5.0)
+OUTBOX_TOTAL_TIMEOUT_SECONDS = env.float("OUTBOX_TOTAL_TIMEOUT_SECONDS", default=30.0)
+OUTBOX_SWEEP_SECONDS = env.float("OUTBOX_SWEEP_SECONDS", default=5.0)
+OUTBOX_ANSWER_READERS = {"2001": "readings.callbacks.keep_cis_answer"}
+OUTBOX_NUDGE = env.bool("OUTBOX_NUDGE", default=True)
+
+# Celery: Redis, Valkey or RabbitMQ. No results, acknowledge late, never wait for a broker redelivery.
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="redis://127.0.0.1:6379/0")
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_TIMEOUT = 2.0
+CELERY_TASK_DEFAULT_QUEUE = env.str("CELERY_QUEUE", default="das")
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_BEAT_SCHEDULE = {
+    "deliver": {
+        "task": "protocol.deliver",
+        "schedule": OUTBOX_SWEEP_SECONDS,
+        "options": {"expires": max(OUTBOX_SWEEP_SECONDS, 1.0)},
+    },
+    "forget-serials": {"task": "protocol.forget_serials", "schedule": crontab(hour="3", minute="40")},
+    "settle-yesterday": {"task": "readings.settle_due", "schedule": crontab(hour="0", minute="30")},
+    "settle-late": {"task": "readings.settle_due", "schedule": crontab(minute="*/10"), "options": {"expires": 590}},
+}
+
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+}

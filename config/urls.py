@@ -1,0 +1,55 @@
+"""The whole interface on one page: code, path, endpoint. Then the pages for people."""
+
+from django.contrib import admin
+from django.urls import URLPattern, path, re_path
+from django.views.generic import RedirectView
+
+from config.views import healthz, not_found
+from meters.endpoints import MeterDetail, RegisterMeter
+from pricing.endpoints import SetPrice
+from protocol.endpoint import MessageEndpoint, UnsupportedEndpoint
+from protocol.models import PeerKind
+from readings.endpoints import DailyUsageQuery, FleetReadings, TakeReport
+
+
+class Later(UnsupportedEndpoint):
+    """A code that a later version serves."""
+
+
+class LaterFromHeadend(Later):
+    caller = PeerKind.HEADEND
+
+
+MESSAGES: list[tuple[str, str, type[MessageEndpoint]]] = [
+    # from a CIS
+    ("1001", "api/v1/collect/meter/1001", RegisterMeter),
+    ("1002", "api/collect/meter/1002", Later),
+    ("1004", "api/collect/meter/1004", Later),
+    ("1005", "api/collect/meter/1005", Later),
+    ("1007", "api/collect/meter/1007", SetPrice),
+    ("1008", "api/collect/meter/1008", Later),
+    ("1009", "api/collect/meter/1009", Later),
+    ("1013", "api/v2/collect/meter/1013", FleetReadings),
+    ("1014", "api/v2/collect/meter/1014", MeterDetail),
+    ("1015", "api/v1/collect/meter/1015", DailyUsageQuery),
+    # from a head-end
+    ("2001", "api/collect/meter/2001", TakeReport),
+    ("2002", "api/collect/meter/2002", LaterFromHeadend),
+    ("2003", "api/collect/meter/2003", LaterFromHeadend),
+]
+
+
+def message(code: str, route: str, endpoint: type[MessageEndpoint]) -> URLPattern:
+    """One trailing slash is tolerated (R2)."""
+    return re_path(rf"^{route}/?$", endpoint.as_view(code=code), name=code)
+
+
+urlpatterns = [
+    *(message(*row) for row in MESSAGES),
+    re_path(r"^api/", not_found),
+    path("healthz", healthz),
+    path("admin/", admin.site.urls),
+    path("", RedirectView.as_view(url="/admin/", permanent=False)),
+]
+handler404 = "config.views.not_found"
+handler500 = "config.views.failed"

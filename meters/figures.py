@@ -1,0 +1,45 @@
+"""The figures that a meter shows, by who keeps its money (R11)."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from meters.models import BillingModel, Meter
+from pricing.models import Price
+from pricing.services import cycle_start_on, unit_price_at, version_on
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Price in CNY/m3, balance and amount in CNY, volume in m3; None where nothing is known."""
+
+    price: Decimal | None
+    balance: Decimal | None
+    volume: Decimal | None
+    amount: Decimal | None
+
+
+def figures_of(meter: Meter, *, today: date) -> Figures:
+    """1: what the meter reports. 2: what the CIS answered. 3: the platform's own account."""
+    state, account = meter.state, meter.account
+    if meter.billing_model == BillingModel.METER:
+        return Figures(state.reported_price, state.reported_balance, state.reported_volume, state.reported_amount)
+    if meter.billing_model == BillingModel.CIS:
+        price, balance = state.cis_price, state.cis_remaining
+    else:
+        price, balance = None, account.balance
+    if price is None:
+        price = tariff_price(meter, today=today)
+    return Figures(price, balance, account.settled_volume, account.settled_amount)
+
+
+def current_price(meter: Meter) -> Price:
+    return meter.meter_prices.select_related("price").get(ends__isnull=True).price
+
+
+def tariff_price(meter: Meter, *, today: date) -> Decimal:
+    """CNY/m3 of the tier that the meter has reached in its running cycle, as far as it is settled."""
+    price = current_price(meter)
+    same_cycle = meter.account.cycle_start == cycle_start_on(price, today)
+    used = meter.account.cycle_volume if same_cycle else Decimal(0)
+    return unit_price_at(version_on(price, today), used)

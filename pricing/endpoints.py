@@ -1,0 +1,36 @@
+"""1007: create and adjust prices."""
+
+from django.utils import timezone
+
+from pricing.serializers import CREATE, FIRST_VERSION, RESTART_CYCLE, SetPriceSerializer
+from pricing.services import adjust_price, create_price
+from protocol.endpoint import Call, MessageEndpoint
+from protocol.ledger import Json
+
+
+class SetPrice(MessageEndpoint):
+    code = "1007"
+    request_serializer = SetPriceSerializer
+
+    def handle(self, call: Call) -> Json:
+        data = call.data
+        if data["priceProperty"] == CREATE:
+            create_price(
+                company=call.company,
+                manufacturer=call.manufacturer,
+                code=data["priceCode"],
+                version=data.get("priceVersion", FIRST_VERSION),
+                tariff=data["tariff"],
+            )
+        else:
+            adjust_price(
+                company=call.company,
+                manufacturer=call.manufacturer,
+                code=data["priceCode"],
+                version=data["priceVersion"],
+                tariff=data["tariff"],
+                effective_from=data["priceBeginDate"],
+                restarts_cycle=data["clearFlag"] == RESTART_CYCLE,
+                today=timezone.localdate(call.now),
+            )
+        return call.receipt()

@@ -1,0 +1,192 @@
+"""The base of every served message: view -> signature -> ledger -> serializer -> handle() -> envelope."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any, ClassVar, cast
+
+import orjson
+from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http.request import UnreadablePostError
+from django.utils import timezone
+from psycopg_pool import PoolTimeout
+from rest_framework.exceptions import APIException, MethodNotAllowed
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from protocol.authentication import PeerAuthentication
+from protocol.errors import AccessDenied, EchoCode, ProtocolError, Refused, Unavailable
+from protocol.fields import MessageSerializer, SerialField, WireSerializer
+from protocol.ledger import Json, Received, admit_query, execute, record_failure
+from protocol.models import Company, Manufacturer, Peer, PeerKind
+from protocol.parsing import parse_body
+from protocol.scope import company_for, manufacturer_for
+from protocol.wire import compact_time
+
+logger = logging.getLogger(__name__)
+CONTENT_TYPE = "application/json;charset=utf-8"
+
+
+class SerialOnly(WireSerializer):
+    serialNo = SerialField()
+
+
+@dataclass(frozen=True)
+class Call:
+    """One authenticated message: who sent it, when it came, and what it says after validation."""
+
+    peer: Peer
+    serial_no: str
+    now: datetime
+    data: dict[str, Any]
+
+    @cached_property
+    def company(self) -> Company:
+        return company_for(self.peer, self.data.get("companyCode"))
+
+    @cached_property
+    def manufacturer(self) -> Manufacturer:
+        return manufacturer_for(self.peer, self.data["factorNo"])
+
+    def receipt(self, *, device_id: str = "") -> Json:
+        """The usual success envelope: serialNo, deviceId, rdateTime."""
+        return success({"serialNo": self.serial_no, "deviceId": device_id, "rdateTime": compact_time(self.now)})
+
+
+def success(echo_msg: Json | str) -> Json:
+    return {"echoCode": str(EchoCode.SUCCESS), "echoMsg": echo_msg}
+
+
+def envelope(error: ProtocolError) -> Json:
+    return {"echoCode": str(error.code), "echoMsg": error.message}
+
+
+def json_response(answer: Json, *, status: int = 200) -> HttpResponse:
+    return HttpResponse(orjson.dumps(answer), status=status, content_type=CONTENT_TYPE)
+
+
+class AnyClient(BaseContentNegotiation):
+    """Deployed clients send no Accept header, or a wrong one: the answer is JSON whatever they ask for."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return None
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        return JSONRenderer(), "application/json"
+
+
+class MessageEndpoint(APIView):
+    """One message code. A subclass names its code, its caller and its serializer, and answers in `handle`."""
+
+    code: str = ""
+    caller: ClassVar[PeerKind] = PeerKind.CIS
+    request_serializer: ClassVar[type[MessageSerializer]]
+
+    authentication_classes = (PeerAuthentication,)
+    permission_classes = ()
+    content_negotiation_class = AnyClient
+
+    def handle(self, call: Call) -> Json:
+        """Do what the message asks and return the whole answer; raise a ProtocolError to refuse."""
+        raise NotImplementedError
+
+    def answer(self, received: Received) -> HttpResponseBase:
+        """Execute once per serial, in one transaction with everything that `handle` writes."""
+        return json_response(execute(received, lambda: self.handle(self._call(received))))
+
+    def post(self, request: Request) -> HttpResponseBase:
+        peer = cast(Peer, request.user)
+        if peer.kind != self.caller:
+            raise AccessDenied
+        received = self._receive(request, peer=peer)
+        try:
+            return self.answer(received)
+        except ProtocolError as error:
+            record_failure(received, error)
+            raise
+        except (OperationalError, InterfaceError, PoolTimeout):
+            raise
+        except Exception:
+            logger.exception("message %s %s failed", self.code, received.serial_no)
+            failure = Refused("系统异常，请联系管理员")
+            record_failure(received, failure)
+            raise failure from None
+
+    def handle_exception(self, exc: Exception) -> Any:
+        if isinstance(exc, ProtocolError):
+            return json_response(envelope(exc))
+        if isinstance(exc, MethodNotAllowed):
+            return json_response(envelope(Refused("仅支持 POST 请求")), status=405)
+        if isinstance(exc, OperationalError | InterfaceError | PoolTimeout):
+            logger.error("database unavailable: %s", exc)
+            return json_response(envelope(Unavailable()))
+        if not isinstance(exc, APIException):
+            logger.error("message %s failed", getattr(self, "code", "?"), exc_info=exc)
+        return json_response(envelope(Refused("请求无法处理")))
+
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Answers are complete already: DRF's renderers have no part in them."""
+        return response
+
+    def _receive(self, request: Request, *, peer: Peer) -> Received:
+        try:
+            raw = request._request.body
+        except RequestDataTooBig:
+            raise Refused("报文过大") from None
+        except UnreadablePostError:
+            raise Refused("报文不完整") from None
+        message, text = parse_body(raw)
+        serial_no = SerialOnly(data=message).parse()["serialNo"]
+        return Received(
+            peer=peer,
+            code=self.code,
+            serial_no=serial_no,
+            message=message,
+            text=text,
+            received_at=timezone.now(),
+        )
+
+    def _call(self, received: Received) -> Call:
+        data = self.request_serializer(data=dict(received.message)).parse()
+        return Call(peer=received.peer, serial_no=received.serial_no, now=received.received_at, data=data)
+
+
+class QueryEndpoint(MessageEndpoint):
+    """A message that only asks: its serial is checked, its answer is made afresh each time (R5)."""
+
+    def answer(self, received: Received) -> HttpResponseBase:
+        call = self._call(received)
+        answer = self.handle(call)
+        admit_query(received)
+        return json_response(answer)
+
+
+class StreamedQueryEndpoint(QueryEndpoint):
+    """A query whose answer is too large to hold: `stream` yields it in pieces."""
+
+    def stream(self, call: Call) -> Iterator[bytes]:
+        """Check everything that can be refused, then return the pieces of the answer."""
+        raise NotImplementedError
+
+    def answer(self, received: Received) -> HttpResponseBase:
+        pieces = self.stream(self._call(received))
+        admit_query(received)
+        return StreamingHttpResponse(pieces, content_type=CONTENT_TYPE)
+
+
+class UnsupportedEndpoint(MessageEndpoint):
+    """A code of the interface that this platform does not execute yet."""
+
+    request_serializer = MessageSerializer
+
+    def handle(self, call: Call) -> Json:
+        raise Refused(f"{self.code} 暂不支持")
+
+    def _call(self, received: Received) -> Call:
+        return Call(peer=received.peer, serial_no=received.serial_no, now=received.received_at, data={})

@@ -1,0 +1,80 @@
+"""The outbox: a message to a peer is a row, written in the transaction of what it tells (R15)."""
+
+import json
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Protocol
+
+from celery import current_app
+from django.conf import settings
+from django.db import transaction
+from django.utils.module_loading import import_string
+from kombu.exceptions import OperationalError as BrokerUnavailable
+
+from protocol.models import Company, OutboundMessage, Peer, PeerKind
+
+logger = logging.getLogger(__name__)
+
+DELIVER_TASK = "protocol.deliver"
+NUDGE_INTERVAL_SECONDS = 0.5
+NUDGE_PAUSE_SECONDS = 30.0
+
+
+class AnswerReader(Protocol):
+    """Takes a delivered message and the peer's answer; runs in the transaction that records the delivery."""
+
+    def __call__(self, *, message: OutboundMessage, answer: dict[str, Any], now: datetime) -> None: ...
+
+
+def answer_reader(code: str) -> AnswerReader | None:
+    """Who reads the answers to messages of `code`: settings.OUTBOX_ANSWER_READERS, since this app knows no other."""
+    path = settings.OUTBOX_ANSWER_READERS.get(code)
+    return import_string(path) if path else None
+
+
+def cis_peers(company: Company) -> list[Peer]:
+    """The CIS that take calls about `company`. A disabled one is owed its messages until it is enabled again."""
+    return list(company.peers.filter(kind=PeerKind.CIS).exclude(url=""))
+
+
+def enqueue(*, peer: Peer, code: str, lane: int, body: dict[str, Any], now: datetime) -> OutboundMessage:
+    """Write one message to `peer`; it is sent after the running transaction commits.
+
+    `body` is the message without its serial, all scalars as strings. `lane` orders: the meter's id.
+    """
+    serial_no = uuid.uuid4().hex
+    message = OutboundMessage.objects.create(
+        peer=peer,
+        code=code,
+        serial_no=serial_no,
+        lane=lane,
+        body=json.dumps({"serialNo": serial_no, **body}, ensure_ascii=False),
+        due_at=now,
+        created_at=now,
+    )
+    transaction.on_commit(nudge)
+    return message
+
+
+class _NudgePace:
+    """Remembers, per process, when the worker may be nudged next."""
+
+    next_at = 0.0
+
+
+def nudge(*, clock: Callable[[], float] = time.monotonic) -> None:
+    """Tell a worker that something is due. Only a hint: the beat sweep finds what a lost nudge left.
+
+    At most one per half second and process; a broker that cannot be reached is left alone for a while.
+    """
+    if not settings.OUTBOX_NUDGE or clock() < _NudgePace.next_at:
+        return
+    _NudgePace.next_at = clock() + NUDGE_INTERVAL_SECONDS
+    try:
+        current_app.send_task(DELIVER_TASK, retry=False, expires=settings.OUTBOX_LEASE_SECONDS)
+    except (BrokerUnavailable, OSError):
+        _NudgePace.next_at = clock() + NUDGE_PAUSE_SECONDS
+        logger.warning("broker unreachable: outbound messages wait for the next sweep")

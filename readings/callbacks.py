@@ -1,0 +1,83 @@
+"""Telling the CIS of a reading (2001) and keeping its answer (R11)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.utils import timezone
+
+from meters.models import Meter, MeterState
+from protocol.fields import ChoiceField, NumberField, WireSerializer
+from protocol.models import OutboundMessage
+from protocol.outbox import cis_peers, enqueue
+from protocol.wire import day_text, decimal_text
+
+# Handed on as reported, in the order of the specification's table.
+_FORWARDED = (
+    "sumUseGas",
+    "sumUseAmount",
+    "batteryCap",
+    "semaphore",
+    "temperature",
+    "standardTotalValue",
+    "workTotalValue",
+    "standardInstantValue",
+    "workInstantValue",
+    "pressureValue",
+    "curPrice",
+    "meterBalance",
+)
+
+
+def tell_cis(meter: Meter, data: Mapping[str, Any], *, now: datetime) -> None:
+    """One outbox row per CIS of the meter's company, in the running transaction."""
+    body = _body(meter, data, now=now)
+    for peer in cis_peers(meter.company):
+        enqueue(peer=peer, code="2001", lane=meter.pk, body=body, now=now)
+
+
+def _body(meter: Meter, data: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
+    """The CIS gets the billing model it registered: "2" for a meter of model 3 would make it settle a second time."""
+    forwarded = {name: decimal_text(data.get(name), missing="") for name in _FORWARDED}
+    backfill: dict[str, str] = {
+        day_text(day): decimal_text(index) for day, index in sorted(data["report"].backfill.items())
+    }
+    return {
+        "userNo": meter.user_no,
+        "deviceId": meter.device_id,
+        "factorNo": meter.manufacturer.factor_no,
+        "meterNo": meter.meter_no,
+        "billingModel": meter.billing_model,
+        "readNum": decimal_text(data["readNum"]),
+        "addGas": backfill or "",
+        **forwarded,
+        "readDate": data["readDate"].strftime("%Y%m%d"),
+        "readTime": data["readTime"].strftime("%H%M%S"),
+        "valveState": data["valveState"],
+        "companyCode": meter.company.code,
+        "sdateTime": day_text(timezone.localdate(now)),
+    }
+
+
+class CisAnswerSerializer(WireSerializer):
+    valvecontrol = ChoiceField(choices=("0", "1", "2", "3"), required=False)
+    currentprice = NumberField(required=False)
+    remainquantity = NumberField(signed=True, required=False)
+
+
+def keep_cis_answer(*, message: OutboundMessage, answer: dict[str, Any], now: datetime) -> None:
+    """Keep what a CIS answered to a reading on the meter; what cannot be read of it is left out."""
+    texts = {key: str(value) if isinstance(value, int | float) else value for key, value in answer.items()}
+    kept: dict[str, Any] = {"valvecontrol": "", "currentprice": None, "remainquantity": None}
+    for name in kept:
+        single = CisAnswerSerializer(data={name: texts.get(name)})
+        if single.is_valid():
+            kept[name] = single.validated_data.get(name, kept[name])
+    price: Decimal | None = kept["currentprice"]
+    MeterState.objects.filter(meter_id=message.lane).update(
+        cis_valve_control=kept["valvecontrol"],
+        cis_price=price,
+        cis_remaining=kept["remainquantity"],
+        cis_answered_at=now,
+    )

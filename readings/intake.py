@@ -1,0 +1,161 @@
+"""Taking a report (2001): store, never alter; judge; update the meter's latest state; tell the CIS (R10)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from meters.models import Account, Meter, MeterState, ValveState
+from protocol.errors import FieldInvalid
+from readings.models import Quality, Reading, Source
+from readings.validation import Anchor, Limits, judge_all
+
+END_OF_DAY = time(23, 59, 59)
+
+# What a report tells of the meter beside its index; the same names in Reading, and most of them in MeterState.
+TELEMETRY = (
+    "battery_voltage",
+    "signal_percent",
+    "temperature",
+    "reported_price",
+    "reported_balance",
+    "reported_volume",
+    "reported_amount",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One 2001: an index in m3 at a moment, the indexes at the end of earlier days, and telemetry."""
+
+    read_at: datetime
+    index: Decimal
+    backfill: dict[date, Decimal] = field(default_factory=dict)
+    valve: ValveState = ValveState.UNKNOWN
+    telemetry: dict[str, Decimal | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """The meter with its updated state, and the readings that were new."""
+
+    meter: Meter
+    stored: Sequence[Reading]
+
+
+def end_of_day(day: date) -> datetime:
+    """The last second of a local day: the interface counts in whole seconds."""
+    return timezone.make_aware(datetime.combine(day, END_OF_DAY))
+
+
+@transaction.atomic
+def take_report(meter: Meter, report: Report, *, now: datetime) -> Intake:
+    """Store what is new of a report. Readings of one meter are taken one at a time: its account row is the lock.
+
+    Raises FieldInvalid for a reading, or a named day's end, more than 10 minutes in the future.
+    """
+    _refuse_future(report, now=now)
+    account = Account.objects.select_for_update().get(meter=meter)
+    meter.account = account
+    meter.state = MeterState.objects.get(meter=meter)
+    stored = _store(_readings_of(meter, report, now=now))
+    if stored:
+        _judge(meter, stored)
+        _move_back(account, stored)
+        _update_state(meter, report)
+    return Intake(meter=meter, stored=stored)
+
+
+def _refuse_future(report: Report, *, now: datetime) -> None:
+    latest = now + timedelta(seconds=settings.READING_FUTURE_TOLERANCE_SECONDS)
+    if report.read_at > latest:
+        raise FieldInvalid("readDate", "抄见时间不能晚于当前时间")
+    for day in report.backfill:
+        if end_of_day(day) > latest:
+            raise FieldInvalid("addGas", f"日期 {day} 尚未结束")
+
+
+def _readings_of(meter: Meter, report: Report, *, now: datetime) -> list[Reading]:
+    readings = [
+        Reading(
+            meter=meter,
+            read_at=end_of_day(day),
+            index=index,
+            quality=Quality.VALID,
+            source=Source.BACKFILL,
+            received_at=now,
+        )
+        for day, index in sorted(report.backfill.items())
+    ]
+    current = Reading(
+        meter=meter,
+        read_at=report.read_at,
+        index=report.index,
+        quality=Quality.VALID,
+        source=Source.REPORT,
+        received_at=now,
+        valve=report.valve,
+        **report.telemetry,
+    )
+    return [*readings, current]
+
+
+def _store(readings: list[Reading]) -> list[Reading]:
+    """Insert what is not known yet: the same index at the same moment is accepted silently (R10)."""
+    known = set(
+        Reading.objects.filter(
+            meter=readings[0].meter, read_at__in={reading.read_at for reading in readings}
+        ).values_list("read_at", "index")
+    )
+    new = {(reading.read_at, reading.index): reading for reading in readings}
+    return Reading.objects.bulk_create(reading for key, reading in new.items() if key not in known)
+
+
+def _judge(meter: Meter, stored: Sequence[Reading]) -> None:
+    """Judge the new readings and those after them, until a valid one stays valid: from there on nothing changes."""
+    mine = Reading.objects.filter(meter=meter)
+    first, last = min(reading.read_at for reading in stored), max(reading.read_at for reading in stored)
+    before = mine.filter(read_at__lt=first, quality=Quality.VALID).order_by("-read_at").first()
+    anchor = Anchor(before.read_at, before.index) if before else Anchor(meter.registered_at, meter.initial_index)
+    limits = Limits(born_at=meter.registered_at, jump_m3_per_day=settings.READING_JUMP_LIMIT_M3_PER_DAY)
+    later = mine.filter(read_at__gte=first).order_by("read_at", "id").only("read_at", "index", "quality")
+    changed: dict[Quality, list[int]] = {}
+    for reading, quality in judge_all(
+        later.iterator(chunk_size=200), anchor=anchor, limits=limits, first=before is None
+    ):
+        if quality != reading.quality:
+            changed.setdefault(quality, []).append(reading.pk)
+        elif reading.read_at > last and quality == Quality.VALID:
+            break
+    for verdict, keys in changed.items():
+        mine.filter(pk__in=keys).update(quality=verdict)
+
+
+def _move_back(account: Account, stored: Sequence[Reading]) -> None:
+    """The first day that has to be settled (again), never before the meter's life began."""
+    day = min(timezone.localdate(reading.read_at) for reading in stored)
+    day = max(day, timezone.localdate(account.meter.registered_at))
+    if day < account.unsettled_from:
+        account.unsettled_from = day
+        account.save(update_fields=["unsettled_from"])
+
+
+def _update_state(meter: Meter, report: Report) -> None:
+    state = meter.state
+    latest = (
+        Reading.objects.filter(meter=meter, quality=Quality.VALID)
+        .order_by("-read_at")
+        .values_list("read_at", "index")
+        .first()
+    )
+    state.read_at, state.index = latest or (None, None)
+    if report.read_at >= meter.registered_at and (state.reported_at is None or report.read_at >= state.reported_at):
+        state.reported_at = report.read_at
+        state.valve = report.valve
+        for name in TELEMETRY:
+            setattr(state, name, report.telemetry.get(name))
+    state.save()

@@ -1,0 +1,105 @@
+"""Readings as they came, and the daily usage settled from them (2001, 1013, 1015, R10)."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from meters.models import Meter, ValveState
+
+
+class Quality(models.TextChoices):
+    """Why a reading is left out of settlement; a valid one is not."""
+
+    VALID = "valid", _("valid")
+    EARLY = "early", _("before the meter's life")
+    CONFLICT = "conflict", _("another index at the same moment")
+    DECREASE = "decrease", _("below an earlier index")
+    JUMP = "jump", _("jump beyond the limit")
+
+
+class Source(models.TextChoices):
+    REPORT = "report", _("report")
+    BACKFILL = "backfill", _("backfilled day (addGas)")
+
+
+class Reading(models.Model):
+    """The register index at a moment, as reported. It is never altered; only `quality` is judged anew by late data."""
+
+    meter = models.ForeignKey(Meter, models.PROTECT, verbose_name=_("meter"), related_name="readings", db_index=False)
+    read_at = models.DateTimeField(_("read at"))
+    index = models.DecimalField(_("index (m3)"), max_digits=14, decimal_places=4)
+    quality = models.CharField(_("quality"), max_length=8, choices=Quality)
+    source = models.CharField(_("source"), max_length=8, choices=Source)
+    received_at = models.DateTimeField(_("received at"))
+    battery_voltage = models.DecimalField(_("battery (V)"), max_digits=8, decimal_places=4, null=True, blank=True)
+    signal_percent = models.DecimalField(_("signal (%)"), max_digits=8, decimal_places=4, null=True, blank=True)
+    temperature = models.DecimalField(_("temperature (°C)"), max_digits=8, decimal_places=4, null=True, blank=True)
+    standard_total = models.DecimalField(
+        _("standard total (m3)"), max_digits=14, decimal_places=4, null=True, blank=True
+    )
+    working_total = models.DecimalField(_("working total (m3)"), max_digits=14, decimal_places=4, null=True, blank=True)
+    standard_flow = models.DecimalField(
+        _("standard flow (m3/h)"), max_digits=14, decimal_places=4, null=True, blank=True
+    )
+    working_flow = models.DecimalField(_("working flow (m3/h)"), max_digits=14, decimal_places=4, null=True, blank=True)
+    pressure = models.DecimalField(_("pressure (kPa)"), max_digits=14, decimal_places=4, null=True, blank=True)
+    valve = models.CharField(_("valve"), max_length=7, choices=ValveState, blank=True)
+    reported_price = models.DecimalField(
+        _("price in the meter (CNY/m3)"), max_digits=14, decimal_places=4, null=True, blank=True
+    )
+    reported_balance = models.DecimalField(
+        _("balance in the meter (CNY)"), max_digits=14, decimal_places=4, null=True, blank=True
+    )
+    reported_volume = models.DecimalField(
+        _("total volume by the meter (m3)"), max_digits=14, decimal_places=4, null=True, blank=True
+    )
+    reported_amount = models.DecimalField(
+        _("total amount by the meter (CNY)"), max_digits=14, decimal_places=4, null=True, blank=True
+    )
+
+    class Meta:
+        verbose_name = _("reading")
+        verbose_name_plural = _("readings")
+        constraints: ClassVar = [
+            # Readers: intake (is this reading known?), settlement and 1013 (the readings of a meter by time).
+            models.UniqueConstraint(
+                fields=["meter", "read_at", "index"], include=["quality"], name="reading_known_once"
+            ),
+            models.CheckConstraint(condition=Q(index__gte=0), name="reading_index_not_negative"),
+        ]
+        indexes: ClassVar = [
+            # Reader: settlement of a day, which asks for all readings of some days and a range of meters.
+            models.Index(fields=["read_at"], name="reading_read_at"),
+            # Reader: the staff's list of readings that need a look.
+            models.Index(fields=["id"], name="reading_flagged", condition=~Q(quality="valid")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.meter_id} {self.read_at:%Y-%m-%d %H:%M:%S} {self.index}"
+
+
+class DailyUsage(models.Model):
+    """What a meter used on one local day in one tier: `volume` m3 at `unit_price` CNY/m3 is `amount` CNY (1015)."""
+
+    meter = models.ForeignKey(
+        Meter, models.PROTECT, verbose_name=_("meter"), related_name="daily_usage", db_index=False
+    )
+    day = models.DateField(_("day"))
+    tier = models.PositiveSmallIntegerField(_("tier"))
+    volume = models.DecimalField(_("volume (m3)"), max_digits=14, decimal_places=4)
+    unit_price = models.DecimalField(_("unit price (CNY/m3)"), max_digits=14, decimal_places=4)
+    amount = models.DecimalField(_("amount (CNY)"), max_digits=16, decimal_places=4)
+
+    class Meta:
+        verbose_name = _("daily usage")
+        verbose_name_plural = _("daily usage")
+        constraints: ClassVar = [
+            # Readers: 1015 and settlement (the days of a meter).
+            models.UniqueConstraint(fields=["meter", "day", "tier"], name="daily_usage_once"),
+            models.CheckConstraint(condition=Q(volume__gte=0, amount__gte=0), name="daily_usage_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.meter_id} {self.day} #{self.tier}"

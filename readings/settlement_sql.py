@@ -1,0 +1,172 @@
+"""The statements of the daily settlement, in the order in which they run.
+
+Between them stand temporary tables of one chunk, analysed where the planner would guess wrong. Parameters: `first` and
+`last` meter id, `through` day, `zone` of the platform.
+"""
+
+from pricing.cycles import CYCLE_BLOCK_SQL
+
+CHUNKS = """
+    SELECT min(meter_id), max(meter_id) FROM (
+        SELECT meter_id, (row_number() OVER (ORDER BY meter_id) - 1) / %(size)s AS chunk
+        FROM meters_account WHERE unsettled_from <= %(through)s) due
+    GROUP BY chunk ORDER BY chunk
+"""
+
+MOVE_BACK_FOR_VERSION = """
+    UPDATE meters_account a
+    SET unsettled_from = greatest(%(begins)s, mp.starts)
+    FROM (SELECT meter_id, min(starts) AS starts FROM meters_meterprice
+          WHERE price_id = %(price)s AND (ends IS NULL OR ends > %(begins)s) GROUP BY meter_id) mp
+    WHERE mp.meter_id = a.meter_id AND a.unsettled_from > greatest(%(begins)s, mp.starts)
+"""
+
+LOCK = """
+    SELECT 1 FROM meters_account
+    WHERE meter_id BETWEEN %(first)s AND %(last)s AND unsettled_from <= %(through)s
+    ORDER BY meter_id FOR UPDATE
+"""
+
+# `again`: some of these days have been settled before. Then the opening index is asked of the readings.
+DUE = """
+    CREATE TEMPORARY TABLE due ON COMMIT DROP AS
+    SELECT d.*,
+        d.begins::timestamp AT TIME ZONE %(zone)s AS from_moment,
+        (d.through_day + 1)::timestamp AT TIME ZONE %(zone)s AS to_moment,
+        CASE WHEN d.again THEN coalesce(
+            (SELECT r.index FROM readings_reading r
+             WHERE r.meter_id = d.meter_id AND r.quality = 'valid'
+               AND r.read_at < d.begins::timestamp AT TIME ZONE %(zone)s
+             ORDER BY r.read_at DESC LIMIT 1), d.initial_index)
+        ELSE d.settled_index END AS opening
+    FROM (
+        SELECT a.meter_id, a.unsettled_from AS begins, greatest(a.settled_through, %(through)s) AS through_day,
+            a.unsettled_from <= a.settled_through AS again, a.settled_index, a.cycle_start, a.cycle_volume,
+            m.initial_index, m.initial_cycle_volume, (m.registered_at AT TIME ZONE %(zone)s)::date AS first_day
+        FROM meters_account a JOIN meters_meter m ON m.id = a.meter_id
+        WHERE a.meter_id BETWEEN %(first)s AND %(last)s AND a.unsettled_from <= %(through)s) d
+    ORDER BY d.meter_id
+"""
+
+UNDONE = """
+    CREATE TEMPORARY TABLE undone (meter_id bigint, volume numeric, amount numeric) ON COMMIT DROP
+"""
+
+UNDO = """
+    WITH gone AS (
+        DELETE FROM readings_dailyusage u USING due d
+        WHERE d.again AND u.meter_id = d.meter_id AND u.day >= d.begins
+        RETURNING u.meter_id, u.volume, u.amount)
+    INSERT INTO undone SELECT meter_id, sum(volume), sum(amount) FROM gone GROUP BY meter_id
+"""
+
+# Valid indexes never fall, so the last one of a day is the largest.
+CLOSES = """
+    CREATE TEMPORARY TABLE closes ON COMMIT DROP AS
+    SELECT r.meter_id, (r.read_at AT TIME ZONE %(zone)s)::date AS day, max(r.index) AS index
+    FROM due d JOIN readings_reading r
+        ON r.meter_id = d.meter_id AND r.read_at >= d.from_moment AND r.read_at < d.to_moment
+    WHERE r.quality = 'valid'
+    GROUP BY 1, 2
+"""
+
+# A day's price is the version in effect of the price that the meter had; the version also says when its cycle began.
+DAYS = """
+    CREATE TEMPORARY TABLE days ON COMMIT DROP AS
+    WITH spans AS (
+        SELECT id, price_id, cycle_months, coalesce(effective_from, '-infinity') AS starts,
+            coalesce(lead(effective_from) OVER versions, 'infinity') AS ends,
+            max(effective_from) FILTER (WHERE restarts_cycle) OVER versions AS restarted_on
+        FROM pricing_priceversion
+        WINDOW versions AS (PARTITION BY price_id ORDER BY effective_from NULLS FIRST))
+    SELECT c.meter_id, c.day, c.index, s.id AS version_id,
+        c.index - coalesce(lag(c.index) OVER (PARTITION BY c.meter_id ORDER BY c.day), d.opening) AS volume,
+        greatest(<cycle block>, s.restarted_on) AS cycle_start
+    FROM closes c
+    JOIN due d ON d.meter_id = c.meter_id
+    JOIN meters_meterprice mp
+        ON mp.meter_id = c.meter_id AND mp.starts <= c.day AND (mp.ends IS NULL OR c.day < mp.ends)
+    JOIN spans s ON s.price_id = mp.price_id AND s.starts <= c.day AND c.day < s.ends
+""".replace("<cycle block>", CYCLE_BLOCK_SQL.format(day="c.day", months="s.cycle_months"))
+
+# What each cycle had used before the first day that is due: kept on the account for the cycle that simply goes on.
+CARRIED = """
+    CREATE TEMPORARY TABLE carried ON COMMIT DROP AS
+    SELECT c.meter_id, c.cycle_start,
+        CASE
+            WHEN NOT d.again AND c.cycle_start = d.cycle_start THEN d.cycle_volume
+            ELSE CASE WHEN d.first_day >= c.cycle_start THEN d.initial_cycle_volume ELSE 0 END
+                + CASE WHEN c.cycle_start >= d.begins THEN 0 ELSE coalesce(
+                    (SELECT sum(u.volume) FROM readings_dailyusage u
+                     WHERE u.meter_id = c.meter_id AND u.day >= c.cycle_start AND u.day < d.begins), 0) END
+        END AS volume
+    FROM (SELECT DISTINCT meter_id, cycle_start FROM days) c JOIN due d ON d.meter_id = c.meter_id
+"""
+
+USED = """
+    CREATE TEMPORARY TABLE used ON COMMIT DROP AS
+    SELECT y.meter_id, y.day, y.index, y.version_id, y.cycle_start, y.volume,
+        c.volume - y.volume
+            + sum(y.volume) OVER (PARTITION BY y.meter_id, y.cycle_start ORDER BY y.day) AS before
+    FROM days y JOIN carried c ON c.meter_id = y.meter_id AND c.cycle_start = y.cycle_start
+"""
+
+MADE = """
+    CREATE TEMPORARY TABLE made (meter_id bigint, volume numeric, amount numeric) ON COMMIT DROP
+"""
+
+# The tier split: the overlap of (used before, used after] with each tier. A day of 0 goes to the tier it stands in.
+SPLIT = """
+    WITH rows AS (
+        INSERT INTO readings_dailyusage (meter_id, day, tier, volume, unit_price, amount)
+        SELECT meter_id, day, position, part, unit_price, round(part * unit_price, 4)
+        FROM (
+            SELECT u.meter_id, u.day, u.volume, u.before, t.position, t.lower, t.upper, t.unit_price,
+                greatest(least(u.before + u.volume, t.upper) - greatest(u.before, t.lower), 0) AS part
+            FROM used u JOIN pricing_pricetier t ON t.version_id = u.version_id) parts
+        WHERE part > 0
+           OR (volume = 0 AND (before > lower OR position = 1) AND (upper IS NULL OR before <= upper))
+        ORDER BY meter_id, day, position
+        RETURNING meter_id, volume, amount)
+    INSERT INTO made SELECT meter_id, sum(volume), sum(amount) FROM rows GROUP BY meter_id
+"""
+
+# Where days were undone and none made anew, the cycle is unknown until the next usage: NULL asks the rows again.
+BOOK = """
+    UPDATE meters_account a
+    SET settled_through = d.through_day,
+        unsettled_from = d.through_day + 1,
+        settled_index = coalesce(l.index, d.opening),
+        cycle_start = CASE WHEN l.meter_id IS NOT NULL THEN l.cycle_start WHEN NOT d.again THEN a.cycle_start END,
+        cycle_volume = CASE WHEN l.meter_id IS NOT NULL THEN l.cycle_volume WHEN NOT d.again THEN a.cycle_volume
+            ELSE 0 END,
+        settled_volume = a.settled_volume - coalesce(u.volume, 0) + coalesce(n.volume, 0),
+        settled_amount = a.settled_amount - coalesce(u.amount, 0) + coalesce(n.amount, 0)
+    FROM due d
+    LEFT JOIN undone u ON u.meter_id = d.meter_id
+    LEFT JOIN made n ON n.meter_id = d.meter_id
+    LEFT JOIN (
+        SELECT DISTINCT ON (meter_id) meter_id, index, cycle_start, before + volume AS cycle_volume
+        FROM used ORDER BY meter_id, day DESC) l ON l.meter_id = d.meter_id
+    WHERE a.meter_id = d.meter_id
+"""
+
+COUNTS = "SELECT (SELECT count(*) FROM used), (SELECT count(*) FROM due)"
+
+STEPS = (
+    LOCK,
+    DUE,
+    "ANALYZE due",
+    UNDONE,
+    UNDO,
+    CLOSES,
+    "ANALYZE closes",
+    DAYS,
+    "ANALYZE days",
+    CARRIED,
+    USED,
+    "ANALYZE used",
+    MADE,
+    SPLIT,
+    BOOK,
+)
