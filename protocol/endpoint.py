@@ -100,6 +100,12 @@ class MessageEndpoint(APIView):
         """Execute once per serial, in one transaction with everything that `handle` writes."""
         return json_response(execute(received, lambda: self.handle(self._call(received))))
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """A wrong method is said before the signature is looked at (R3)."""
+        if request.method != "POST":
+            raise MethodNotAllowed(request.method or "")
+        super().initial(request, *args, **kwargs)
+
     def post(self, request: Request) -> HttpResponseBase:
         peer = cast(Peer, request.user)
         if peer.kind != self.caller:

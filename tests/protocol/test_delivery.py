@@ -1,0 +1,255 @@
+"""The outbox: delivered at least once, in order per lane, with the same serial and body at every try (R15)."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from protocol import delivery
+from protocol.breaker import FAILURES_BEFORE_PAUSE
+from protocol.delivery import RETRY_AFTER_SECONDS, claim, deliver_due, retry_at, send_again
+from protocol.models import DeliveryState, OutboundAttempt, OutboundMessage, PeerHealth
+from protocol.outbox import enqueue
+from protocol.signature import read_credentials, token_matches
+from tests.protocol.receiver import echo, receiving, slowly, success
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def receiver(world):
+    with receiving() as running:
+        world.cis_peer.url = running.url
+        world.cis_peer.save()
+        yield running
+
+
+def put(world, *, lane=1, code="2003", **body):
+    return enqueue(peer=world.cis_peer, code=code, lane=lane, body=body, now=timezone.now())
+
+
+def make_due():
+    OutboundMessage.objects.filter(state=DeliveryState.PENDING).update(due_at=timezone.now())
+
+
+def states():
+    return list(OutboundMessage.objects.order_by("id").values_list("state", flat=True))
+
+
+def test_a_message_is_posted_signed_to_its_path(world, receiver):
+    message = put(world, code="2001", readNum="1.5", userNo="用户")
+    assert deliver_due() == 1
+    [request] = receiver.received
+    assert request.path == "/api/collect/meter/2001"
+    assert request.body == {"serialNo": message.serial_no, "readNum": "1.5", "userNo": "用户"}
+    assert request.headers["Content-Type"] == "application/json;charset=utf-8"
+    credentials = read_credentials(token=request.headers["AccessToken"], authorization=request.headers["Authorization"])
+    assert credentials.app_code == world.cis.app_code
+    assert token_matches(credentials, app_secret="cis-secret")
+    message.refresh_from_db()
+    assert (message.state, message.tries, len(message.serial_no)) == (DeliveryState.DELIVERED, 1, 32)
+    attempt = message.attempts.get()
+    assert (attempt.http_status, attempt.echo_code, attempt.error) == (200, "0000", "")
+    assert attempt.answer == '{"echoCode": "0000"}'
+
+
+def test_zero_counts_as_success_too(world, receiver):
+    receiver.answer = lambda request: (200, {}, b'{"echoCode": 0}')
+    put(world)
+    deliver_due()
+    assert states() == [DeliveryState.DELIVERED]
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503])
+def test_a_failing_peer_is_tried_again_with_the_same_serial_and_body(world, receiver, status):
+    receiver.answer = lambda request: (status, {}, b"later")
+    put(world, readNum="1")
+    assert deliver_due() == 1
+    assert states() == [DeliveryState.PENDING]
+    receiver.answer = success
+    assert deliver_due() == 0, "not due before its wait is over"
+    make_due()
+    assert deliver_due() == 1
+    assert states() == [DeliveryState.DELIVERED]
+    assert receiver.received[0].body == receiver.received[1].body
+
+
+@pytest.mark.parametrize(
+    "answer", [echo("9995"), lambda request: (200, {}, b"<html>garbage"), lambda r: (200, {}, b"[]")]
+)
+def test_unavailable_and_garbage_are_tried_again(world, receiver, answer):
+    receiver.answer = answer
+    put(world)
+    deliver_due()
+    assert states() == [DeliveryState.PENDING]
+
+
+@pytest.mark.parametrize("answer", [echo("9999"), echo("0103"), echo("9999", status=400), lambda r: (404, {}, b"")])
+def test_a_refusal_is_final_until_sent_again(world, receiver, answer):
+    receiver.answer = answer
+    message = put(world)
+    deliver_due()
+    assert states() == [DeliveryState.REJECTED]
+    receiver.answer = success
+    assert send_again(OutboundMessage.objects.all(), now=timezone.now()) == 1
+    deliver_due()
+    assert states() == [DeliveryState.DELIVERED]
+    assert receiver.serials() == [message.serial_no] * 2
+
+
+def test_a_redirect_is_not_followed(world, receiver):
+    receiver.answer = lambda request: (302, {"Location": receiver.url + "/elsewhere"}, b"")
+    put(world)
+    deliver_due()
+    assert [request.path for request in receiver.received] == ["/api/collect/meter/2003"]
+    assert states() == [DeliveryState.REJECTED]
+
+
+def test_an_endless_answer_is_cut_off(world, receiver):
+    receiver.answer = lambda request: (200, {}, b"x" * 1_000_000)
+    put(world)
+    deliver_due()
+    attempt = OutboundAttempt.objects.get()
+    assert attempt.error == "ValueError: answer larger than 64 KiB"
+    assert states() == [DeliveryState.PENDING]
+
+
+def test_a_slow_peer_is_given_up_after_the_time_out(world, receiver, settings):
+    settings.OUTBOX_TOTAL_TIMEOUT_SECONDS = 0.2
+    receiver.answer = slowly(0.6)
+    put(world)
+    deliver_due()
+    assert OutboundAttempt.objects.get().error.startswith("TimeoutError")
+    assert states() == [DeliveryState.PENDING]
+
+
+def test_nobody_listening_is_tried_again(world):
+    world.cis_peer.url = "http://127.0.0.1:9"
+    world.cis_peer.save()
+    put(world)
+    deliver_due()
+    attempt = OutboundAttempt.objects.get()
+    assert attempt.http_status is None
+    assert attempt.error.startswith("ClientConnectorError")
+    assert states() == [DeliveryState.PENDING]
+
+
+def test_the_waits_are_those_of_the_ruling_and_then_the_message_is_dead(world, receiver):
+    now = timezone.now()
+    for tries, seconds in enumerate(RETRY_AFTER_SECONDS, start=1):
+        wait = (retry_at(tries=tries, now=now) - now).total_seconds()
+        assert seconds * 0.9 <= wait <= seconds * 1.1
+    assert RETRY_AFTER_SECONDS == (10, 60, 300, 1800, 7200, 18000, 36000, 36000)
+    assert retry_at(tries=9, now=now) is None
+
+    receiver.answer = lambda request: (500, {}, b"")
+    put(world)
+    for _ in range(9):
+        make_due()
+        deliver_due()
+    assert states() == [DeliveryState.DEAD]
+    assert OutboundMessage.objects.get().tries == 9
+    assert len(set(receiver.serials())) == 1
+
+
+def test_messages_of_a_lane_go_one_after_another(world, receiver):
+    first, second = put(world, lane=1), put(world, lane=1)
+    other = put(world, lane=2)
+    receiver.answer = lambda request: (500, {}, b"")
+    deliver_due()
+    assert sorted(receiver.serials()) == sorted([first.serial_no, other.serial_no])
+    receiver.answer = success
+    make_due()
+    deliver_due()
+    assert receiver.serials()[2:].index(first.serial_no) < receiver.serials()[2:].index(second.serial_no)
+    assert states() == [DeliveryState.DELIVERED] * 3
+
+
+def test_a_rejected_message_frees_the_next_of_its_lane(world, receiver):
+    first, second = put(world, lane=1), put(world, lane=1)
+    receiver.answer = lambda request: (
+        echo("9999")(request) if request.body["serialNo"] == first.serial_no else success(request)
+    )
+    deliver_due()
+    assert states() == [DeliveryState.REJECTED, DeliveryState.DELIVERED]
+    assert receiver.serials() == [first.serial_no, second.serial_no]
+
+
+def test_a_claim_is_a_lease(world, receiver, settings):
+    settings.OUTBOX_LEASE_SECONDS = 60
+    put(world)
+    now = timezone.now()
+    assert len(claim(now=now)) == 1
+    assert claim(now=now + timedelta(seconds=59)) == []
+    assert len(claim(now=now + timedelta(seconds=61))) == 1
+
+
+def test_a_sender_that_reports_late_does_not_undo_what_another_finished(world, receiver):
+    put(world)
+    receiver.answer = lambda request: (500, {}, b"")
+    [late] = delivery.send_all(claim(now=timezone.now()))
+    receiver.answer = success
+    make_due()
+    deliver_due()
+    delivery.record(late, now=timezone.now())
+    message = OutboundMessage.objects.get()
+    assert (message.state, message.tries, message.attempts.count()) == (DeliveryState.DELIVERED, 1, 2)
+
+
+def test_a_peer_that_keeps_failing_is_paused_without_spending_tries(world, receiver):
+    for lane in range(FAILURES_BEFORE_PAUSE + 5):
+        put(world, lane=lane)
+    receiver.answer = lambda request: (500, {}, b"")
+    deliver_due()
+    sent = len(receiver.received)
+    make_due()
+    assert deliver_due() == 0
+    assert len(receiver.received) == sent
+    assert set(OutboundMessage.objects.values_list("tries", flat=True)) == {1}
+
+    PeerHealth.objects.update(paused_until=timezone.now() - timedelta(seconds=1))
+    assert deliver_due() == 1, "one message shows whether the peer is back"
+    assert PeerHealth.objects.get().paused_until > timezone.now()
+
+    receiver.answer = success
+    PeerHealth.objects.update(paused_until=timezone.now() - timedelta(seconds=1))
+    make_due()
+    deliver_due()
+    assert set(states()) == {DeliveryState.DELIVERED}
+    assert PeerHealth.objects.get().consecutive_failures == 0
+
+
+def test_a_disabled_peer_keeps_its_messages(world, receiver):
+    world.cis_peer.is_active = False
+    world.cis_peer.save()
+    put(world)
+    assert deliver_due() == 0
+    world.cis_peer.is_active = True
+    world.cis_peer.save()
+    assert deliver_due() == 1
+
+
+def test_a_result_that_cannot_be_recorded_costs_the_others_nothing(world, receiver, monkeypatch):
+    first, second = put(world, lane=1), put(world, lane=2)
+    record = delivery.record
+
+    def fail_for_first(outcome, *, now):
+        if outcome.parcel.message_id == first.pk:
+            raise RuntimeError("cannot record")
+        record(outcome, now=now)
+
+    monkeypatch.setattr(delivery, "record", fail_for_first)
+    deliver_due()
+    assert states() == [DeliveryState.PENDING, DeliveryState.DELIVERED]
+    monkeypatch.undo()
+    make_due()
+    deliver_due()
+    assert states() == [DeliveryState.DELIVERED, DeliveryState.DELIVERED]
+
+
+def test_the_deliver_command_says_how_many_it_sent(world, receiver, capsys):
+    put(world, lane=1)
+    put(world, lane=2)
+    call_command("deliver")
+    assert capsys.readouterr().out == "2 messages sent\n"
