@@ -6,7 +6,7 @@ message at a time until one gets through.
 
 from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from protocol.models import Peer, PeerHealth
 
@@ -49,3 +49,8 @@ def note_results(*, peer_id: int, succeeded: bool, now: datetime) -> None:
         seconds = min(FIRST_PAUSE_SECONDS * 2 ** min(excess, 10), LONGEST_PAUSE_SECONDS)
         health.paused_until = now + timedelta(seconds=seconds)
     health.save(update_fields=["consecutive_failures", "paused_until"])
+
+
+def resume(peers: QuerySet[PeerHealth]) -> int:
+    """Close the breaker of these peers, as if they had never failed; returns how many were open or on the way to it."""
+    return peers.filter(consecutive_failures__gt=0).update(consecutive_failures=0, paused_until=None)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from itertools import chain
 from typing import Any, ClassVar, cast
 
 import orjson
@@ -183,7 +184,9 @@ class StreamedQueryEndpoint(QueryEndpoint):
     def answer(self, received: Received) -> HttpResponseBase:
         pieces = self.stream(self._call(received))
         admit_query(received)
-        return StreamingHttpResponse(pieces, content_type=CONTENT_TYPE)
+        # The first piece is made here, where a failure still becomes an envelope.
+        first = next(pieces)
+        return StreamingHttpResponse(chain([first], pieces), content_type=CONTENT_TYPE)
 
 
 class UnsupportedEndpoint(MessageEndpoint):

@@ -80,7 +80,7 @@ def stream_fleet_readings(
 def _pieces(statement: str, parameters: dict[str, Any], *, serial_no: str) -> Iterator[bytes]:
     piece = bytearray(b'{"echoCode":"0000","echoMsg":{"readingData":{"data":[')
     total = 0
-    with connection.cursor() as cursor, cursor.copy(statement, parameters) as copy:
+    with connection.cursor() as cursor, cursor.copy(cursor.mogrify(statement, parameters)) as copy:
         for row in copy:
             if total:
                 piece += b","

@@ -21,6 +21,9 @@ MOVE_BACK_FOR_VERSION = """
     WHERE mp.meter_id = a.meter_id AND a.unsettled_from > greatest(%(begins)s, mp.starts)
 """
 
+# Compiling a plan (jit) costs more than these short chunks gain by it; their sorts and hashes fit in work_mem.
+TUNE = "SELECT set_config('jit', 'off', true), set_config('work_mem', '64MB', true)"
+
 LOCK = """
     SELECT 1 FROM meters_account
     WHERE meter_id BETWEEN %(first)s AND %(last)s AND unsettled_from <= %(through)s
@@ -154,6 +157,7 @@ BOOK = """
 COUNTS = "SELECT (SELECT count(*) FROM used), (SELECT count(*) FROM due)"
 
 STEPS = (
+    TUNE,
     LOCK,
     DUE,
     "ANALYZE due",

@@ -1,0 +1,238 @@
+"""Companies, manufacturers and peers; the ledger of what came in and the outbox of what goes out."""
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import get_resolver
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from protocol import breaker, delivery
+from protocol.admin_base import (
+    LargeTableAdmin,
+    LinkedFilter,
+    ReadOnlyAdmin,
+    ReadOnlyTable,
+    ReferredTo,
+    link_column,
+    list_url,
+    pretty_json,
+)
+from protocol.admin_forms import PeerForm
+from protocol.models import Company, InboundMessage, Manufacturer, OutboundAttempt, OutboundMessage, Peer, PeerHealth
+
+admin.site.site_header = _("Gas meter data acquisition")
+admin.site.site_title = _("Gas meter data acquisition")
+admin.site.index_title = _("Overview")
+
+
+@admin.register(Company)
+class CompanyAdmin(ReferredTo):
+    list_display = ["code", "name", "created_at"]
+    list_display_links = ["code", "name"]
+    search_fields = ["code", "name"]
+    search_help_text = _("Company code or name")
+    readonly_fields = ["created_at", "linked_lists"]
+
+    def get_fields(self, request: HttpRequest, obj: Company | None = None) -> list[str]:
+        return ["code", "name"] if obj is None else ["code", "name", "created_at", "linked_lists"]
+
+
+@admin.register(Manufacturer)
+class ManufacturerAdmin(ReferredTo):
+    list_display = ["factor_no", "name", "created_at"]
+    list_display_links = ["factor_no", "name"]
+    search_fields = ["factor_no", "name"]
+    search_help_text = _("Manufacturer code or name")
+    readonly_fields = ["created_at", "linked_lists"]
+
+    def get_fields(self, request: HttpRequest, obj: Manufacturer | None = None) -> list[str]:
+        return ["factor_no", "name"] if obj is None else ["factor_no", "name", "created_at", "linked_lists"]
+
+
+@admin.register(Peer)
+class PeerAdmin(ReferredTo):
+    form = PeerForm
+    list_display = [
+        "app_code",
+        "name",
+        "kind",
+        "is_active",
+        "url",
+        "served_companies",
+        "served_manufacturers",
+        "health",
+    ]
+    list_display_links = ["app_code", "name"]
+    list_filter = ["kind", "is_active"]
+    search_fields = ["app_code", "name", "companies__code", "manufacturers__factor_no"]
+    search_help_text = _("App code, name, company code or manufacturer code")
+    filter_horizontal = ["companies", "manufacturers"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Peer]:
+        peers = super().get_queryset(request).defer("app_secret")
+        return peers.select_related("health").prefetch_related("companies", "manufacturers")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Peer | None = None) -> Any:
+        wire = ["app_code", "secret", "url", "allowed_addresses"]
+        shown = [
+            (None, {"fields": ["kind", "name", "is_active"]}),
+            (
+                _("On the wire"),
+                {"fields": wire if self._may_write(request, obj) else [n for n in wire if n != "secret"]},
+            ),
+            (_("Speaks for"), {"fields": ["companies", "manufacturers"]}),
+        ]
+        if obj is not None:
+            shown.append((_("Records"), {"fields": ["created_at", "linked_lists"]}))
+        return shown
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Peer | None = None) -> list[str]:
+        return [] if obj is None else ["kind", "created_at", "linked_lists"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Peer | None = None) -> bool:
+        # Only a peer that is out of use is worth the search for its messages.
+        return obj is not None and not obj.is_active and super().has_delete_permission(request, obj)
+
+    @admin.display(description=_("companies"))
+    def served_companies(self, peer: Peer) -> str:
+        return ", ".join(company.code for company in peer.companies.all())
+
+    @admin.display(description=_("manufacturers"))
+    def served_manufacturers(self, peer: Peer) -> str:
+        return ", ".join(manufacturer.factor_no for manufacturer in peer.manufacturers.all())
+
+    @admin.display(description=_("sending"))
+    def health(self, peer: Peer) -> str:
+        return _delivery_state(getattr(peer, "health", None)) if peer.url else ""
+
+    def _may_write(self, request: HttpRequest, obj: Peer | None) -> bool:
+        return self.has_add_permission(request) if obj is None else self.has_change_permission(request, obj)
+
+
+@admin.register(PeerHealth)
+class PeerHealthAdmin(ReadOnlyAdmin):
+    list_display = ["peer", "sending", "consecutive_failures", "paused_until"]
+    list_select_related = ["peer"]
+    ordering = ["-consecutive_failures", "peer"]
+    search_fields = ["peer__app_code", "peer__name"]
+    search_help_text = _("App code or name")
+    list_filter = [("peer", LinkedFilter)]
+    fields = ["peer", "sending", "consecutive_failures", "paused_until"]
+    readonly_fields = ["sending"]
+    actions = ["resume"]
+
+    @admin.display(description=_("sending"))
+    def sending(self, health: PeerHealth) -> str:
+        return _delivery_state(health)
+
+    @admin.action(description=_("Resume sending now"), permissions=["act"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[PeerHealth]) -> None:
+        resumed = breaker.resume(queryset)
+        told = ngettext("Sending to %(count)d peer is resumed.", "Sending to %(count)d peers is resumed.", resumed)
+        self.message_user(request, told % {"count": resumed})
+
+
+class CodeFilter(admin.SimpleListFilter):
+    """Offers the codes that the interface knows: asking the table for them would read all of it."""
+
+    title = _("message code")
+    parameter_name = "code"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        names = get_resolver().reverse_dict
+        return [(name, name) for name in sorted(n for n in names if isinstance(n, str) and n.isdecimal())]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset if self.value() is None else queryset.filter(code=self.value())
+
+
+class PrettyTexts:
+    """The JSON of a message or an attempt, laid out for reading."""
+
+    @admin.display(description=_("body"))
+    def pretty_body(self, row: InboundMessage | OutboundMessage) -> SafeString:
+        return pretty_json(row.body)
+
+    @admin.display(description=_("answer"))
+    def pretty_answer(self, row: InboundMessage | OutboundMessage | OutboundAttempt) -> SafeString:
+        return pretty_json(row.answer)
+
+
+@admin.register(InboundMessage)
+class InboundMessageAdmin(PrettyTexts, LargeTableAdmin):
+    list_display = ["serial_no", "code", "peer", "succeeded", "echo_code", "received_at"]
+    list_select_related = ["peer"]
+    list_filter = ["succeeded", "received_at", CodeFilter, "peer"]
+    search_fields = ["serial_no__exact"]
+    search_help_text = _("The whole serial number")
+    ordering = ["-received_at", "-id"]
+    fieldsets: ClassVar[Any] = [
+        (None, {"fields": ["peer", "code", "serial_no", "received_at"]}),
+        (_("Outcome"), {"fields": ["succeeded", "echo_code", "pretty_answer"]}),
+        (_("Message"), {"fields": ["pretty_body", "hex_digest"]}),
+    ]
+    readonly_fields = ["pretty_body", "pretty_answer", "hex_digest"]
+
+    @admin.display(description=_("digest"))
+    def hex_digest(self, message: InboundMessage) -> str:
+        return bytes(message.digest).hex()
+
+
+class AttemptTable(PrettyTexts, ReadOnlyTable):
+    model = OutboundAttempt
+    fields = ["attempted_at", "duration_ms", "http_status", "echo_code", "error", "pretty_answer"]
+    readonly_fields = ["pretty_answer"]
+
+
+@admin.register(OutboundMessage)
+class OutboundMessageAdmin(PrettyTexts, LargeTableAdmin):
+    list_display = ["serial_no", "code", "peer", "lane", "state", "tries", "created_at", "due_at", "finished_at"]
+    list_select_related = ["peer"]
+    list_filter = ["state", CodeFilter, "peer", ("lane", LinkedFilter)]
+    search_fields = ["serial_no__exact"]
+    search_help_text = _("The whole serial number")
+    ordering = ["-id"]
+    fieldsets: ClassVar[Any] = [
+        (None, {"fields": ["peer", "code", "serial_no", "lane"]}),
+        (_("Delivery"), {"fields": ["state", "tries", "created_at", "due_at", "finished_at", "linked_lists"]}),
+        (_("Message"), {"fields": ["pretty_body", "pretty_answer"]}),
+    ]
+    readonly_fields = ["pretty_body", "pretty_answer", "linked_lists"]
+    inlines = [AttemptTable]
+    actions = ["send_again"]
+
+    def extra_lists(self, obj: OutboundMessage) -> Iterable[tuple[str, str]]:
+        return [(str(_("Outbound messages of this lane")), list_url(OutboundMessage, lane=obj.lane))]
+
+    @admin.action(description=_("Send again (dead and rejected ones)"), permissions=["act"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[OutboundMessage]) -> None:
+        again = delivery.send_again(queryset, now=timezone.now())
+        told = ngettext("%(count)d message will be sent again.", "%(count)d messages will be sent again.", again)
+        self.message_user(request, told % {"count": again})
+
+
+@admin.register(OutboundAttempt)
+class OutboundAttemptAdmin(PrettyTexts, LargeTableAdmin):
+    list_display = ["attempted_at", "message_page", "http_status", "echo_code", "duration_ms", "error"]
+    list_select_related = ["message"]
+    list_filter = [("message", LinkedFilter)]
+    search_fields = ["message__serial_no__exact"]
+    search_help_text = _("The whole serial number of the message")
+    ordering = ["-id"]
+    fields = ["message", "attempted_at", "duration_ms", "http_status", "echo_code", "error", "pretty_answer"]
+    readonly_fields = ["pretty_answer"]
+    message_page = staticmethod(link_column("message", _("message")))
+
+
+def _delivery_state(health: PeerHealth | None) -> str:
+    if health is None or health.consecutive_failures < breaker.FAILURES_BEFORE_PAUSE:
+        return str(_("running"))
+    if health.paused_until is not None and health.paused_until > timezone.now():
+        return str(_("paused"))
+    return str(_("on probation"))

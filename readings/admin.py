@@ -1,0 +1,64 @@
+"""Readings as they came and the daily usage settled from them. Nobody alters them; here they are read."""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from meters.admin import OfMeterAdmin
+from protocol.admin_base import LinkedFilter
+from readings.models import DailyUsage, Quality, Reading
+
+
+class QualityFilter(admin.SimpleListFilter):
+    title = _("quality")
+    parameter_name = "quality"
+    FLAGGED = "flagged"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(self.FLAGGED, _("all flagged ones")), *Quality.choices]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Reading]) -> QuerySet[Reading]:
+        if self.value() is None:
+            return queryset
+        if self.value() == self.FLAGGED:
+            return queryset.exclude(quality=Quality.VALID)
+        return queryset.filter(quality=self.value())
+
+
+@admin.register(Reading)
+class ReadingAdmin(OfMeterAdmin):
+    list_display = ["read_at", "meter_page", "index", "quality", "source", "valve", "received_at"]
+    list_filter = [QualityFilter, "read_at", ("meter", LinkedFilter)]
+    fieldsets: ClassVar[Any] = [
+        (None, {"fields": ["meter", "read_at", "index", "quality", "source", "received_at"]}),
+        (_("Condition of the meter"), {"fields": ["valve", "battery_voltage", "signal_percent", "temperature"]}),
+        (
+            _("Flow"),
+            {"fields": ["standard_total", "working_total", "standard_flow", "working_flow", "pressure"]},
+        ),
+        (
+            _("Billed by the meter"),
+            {"fields": ["reported_price", "reported_balance", "reported_volume", "reported_amount"]},
+        ),
+    ]
+
+    def get_ordering(self, request: HttpRequest) -> list[str]:
+        return ["-read_at"] if _about_one_meter(request) else ["-id"]
+
+
+@admin.register(DailyUsage)
+class DailyUsageAdmin(OfMeterAdmin):
+    list_display = ["day", "meter_page", "tier", "volume", "unit_price", "amount"]
+    list_filter = [("meter", LinkedFilter)]
+    fields = ["meter", "day", "tier", "volume", "unit_price", "amount"]
+
+    def get_ordering(self, request: HttpRequest) -> list[str]:
+        return ["-day", "-tier"] if _about_one_meter(request) else ["-id"]
+
+
+def _about_one_meter(request: HttpRequest) -> bool:
+    """Then by time, which the index of a meter's rows serves; else the newest rows first."""
+    return bool(request.GET.get("q") or request.GET.get("meter__id__exact"))
