@@ -1,12 +1,8 @@
 """Fixtures that all tests share."""
 
-import os
-
 import pytest
 
 from tests.world import World, build_world
-
-os.environ.setdefault("DEBUG", "true")
 
 
 @pytest.fixture(autouse=True)

@@ -231,7 +231,8 @@ def test_a_disabled_peer_keeps_its_messages(world, receiver):
 
 
 def test_a_result_that_cannot_be_recorded_costs_the_others_nothing(world, receiver, monkeypatch):
-    first, second = put(world, lane=1), put(world, lane=2)
+    first = put(world, lane=1)
+    put(world, lane=2)
     record = delivery.record
 
     def fail_for_first(outcome, *, now):
