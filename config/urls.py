@@ -1,7 +1,7 @@
 """The whole interface on one page: code, path, endpoint. Then the pages for people."""
 
 from django.contrib import admin
-from django.urls import URLPattern, path, re_path
+from django.urls import URLPattern, include, path, re_path
 from django.views.generic import RedirectView
 
 from config.views import healthz, not_found
@@ -10,6 +10,7 @@ from pricing.endpoints import SetPrice
 from protocol.endpoint import MessageEndpoint, UnsupportedEndpoint
 from protocol.models import PeerKind
 from readings.endpoints import DailyUsageQuery, FleetReadings, TakeReport
+from readings.life_endpoints import ChangePrice, DeregisterMeter, ReplaceMeter
 
 
 class Later(UnsupportedEndpoint):
@@ -23,12 +24,12 @@ class LaterFromHeadend(Later):
 MESSAGES: list[tuple[str, str, type[MessageEndpoint]]] = [
     # from a CIS
     ("1001", "api/v1/collect/meter/1001", RegisterMeter),
-    ("1002", "api/collect/meter/1002", Later),
+    ("1002", "api/collect/meter/1002", DeregisterMeter),
     ("1004", "api/collect/meter/1004", Later),
     ("1005", "api/collect/meter/1005", Later),
     ("1007", "api/collect/meter/1007", SetPrice),
-    ("1008", "api/collect/meter/1008", Later),
-    ("1009", "api/collect/meter/1009", Later),
+    ("1008", "api/collect/meter/1008", ChangePrice),
+    ("1009", "api/collect/meter/1009", ReplaceMeter),
     ("1013", "api/v2/collect/meter/1013", FleetReadings),
     ("1014", "api/v2/collect/meter/1014", MeterDetail),
     ("1015", "api/v1/collect/meter/1015", DailyUsageQuery),
@@ -49,6 +50,7 @@ urlpatterns = [
     re_path(r"^api/", not_found),
     path("healthz", healthz),
     path("admin/", admin.site.urls),
+    path("i18n/", include("django.conf.urls.i18n")),
     path("", RedirectView.as_view(url="/admin/", permanent=False)),
 ]
 handler404 = "config.views.not_found"

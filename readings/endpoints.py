@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from django.utils import timezone
 
 from meters.figures import figures_of
-from meters.finding import find_active_meter
 from meters.models import BillingModel, Meter, ValveState
 from protocol.endpoint import Call, MessageEndpoint, QueryEndpoint, StreamedQueryEndpoint, success
 from protocol.ledger import Json
@@ -14,6 +13,7 @@ from protocol.wire import compact_time, decimal_text
 from readings.callbacks import tell_cis
 from readings.fleet import stream_fleet_readings
 from readings.intake import take_report
+from readings.life_endpoints import meter_of
 from readings.serializers import DailyUsageSerializer, FleetReadingsSerializer, ReportSerializer
 from readings.usage import usage_days
 
@@ -28,13 +28,7 @@ class TakeReport(MessageEndpoint):
     request_serializer = ReportSerializer
 
     def handle(self, call: Call) -> Json:
-        meter = find_active_meter(
-            company=call.company,
-            manufacturer=call.manufacturer,
-            meter_no=call.data["meterNo"],
-            user_no=call.data["userNo"],
-            device_id=call.data.get("deviceId"),
-        )
+        meter = meter_of(call)
         intake = take_report(meter, call.data["report"], now=call.now)
         if intake.stored:
             tell_cis(meter, call.data, now=call.now)

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from meters.accounts import lock_account
 from meters.models import Account, Meter, MeterState, ValveState
 from protocol.errors import FieldInvalid
 from readings.models import Quality, Reading, Source
@@ -56,11 +57,12 @@ def end_of_day(day: date) -> datetime:
 def take_report(meter: Meter, report: Report, *, now: datetime) -> Intake:
     """Store what is new of a report. Readings of one meter are taken one at a time: its account row is the lock.
 
-    Raises FieldInvalid for a reading, or a named day's end, more than 10 minutes in the future.
+    Raises FieldInvalid for a reading, or a named day's end, more than 10 minutes in the future; MeterUnknown when the
+    meter has ended meanwhile.
     """
     _refuse_future(report, now=now)
-    account = Account.objects.select_for_update().get(meter=meter)
-    meter.account = account
+    account = lock_account(meter)
+    meter = account.meter
     meter.state = MeterState.objects.get(meter=meter)
     stored = _store(_readings_of(meter, report, now=now))
     if stored:
@@ -68,6 +70,28 @@ def take_report(meter: Meter, report: Report, *, now: datetime) -> Intake:
         _move_back(account, stored)
         _update_state(meter, report)
     return Intake(meter=meter, stored=stored)
+
+
+def take_closing(account: Account, *, index: Decimal, field: str, now: datetime) -> Reading:
+    """The last reading of a meter whose account is locked: unlike a report it must be valid to be taken (R7).
+
+    Raises FieldInvalid, naming the wire's `field`, for an index below the last valid one or beyond the jump limit.
+    """
+    meter = account.meter
+    reading = Reading(
+        meter=meter, read_at=now, index=index, quality=Quality.VALID, source=Source.CLOSING, received_at=now
+    )
+    reading.save(force_insert=True)
+    _judge(meter, [reading])
+    reading.refresh_from_db(fields=["quality"])
+    later = Reading.objects.filter(meter=meter, quality=Quality.VALID, index__gt=index)
+    if reading.quality == Quality.DECREASE or later.exists():
+        raise FieldInvalid(field, "不能小于最近一次有效读数")
+    if reading.quality != Quality.VALID:
+        raise FieldInvalid(field, "超出合理范围")
+    _move_back(account, [reading])
+    MeterState.objects.filter(meter=meter).update(read_at=now, index=index)
+    return reading
 
 
 def _refuse_future(report: Report, *, now: datetime) -> None:

@@ -22,6 +22,7 @@ class Quality(models.TextChoices):
 class Source(models.TextChoices):
     REPORT = "report", _("report")
     BACKFILL = "backfill", _("backfilled day (addGas)")
+    CLOSING = "closing", _("closing reading")
 
 
 class Reading(models.Model):

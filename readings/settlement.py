@@ -52,7 +52,7 @@ def _take_up_price_versions(*, through: date, now: datetime) -> None:
     fresh = PriceVersion.objects.filter(applied_at__isnull=True, effective_from__lte=through)
     for version in fresh.order_by("effective_from"):
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(sql.MOVE_BACK_FOR_VERSION, {"price": version.price_id, "begins": version.effective_from})
+            cursor.execute(sql.MOVE_BACK_FOR_PRICE, {"price": version.price_id, "begins": version.effective_from})
             PriceVersion.objects.filter(pk=version.pk).update(applied_at=now)
 
 
@@ -61,6 +61,11 @@ def _chunks(through: date) -> Iterator[tuple[int, int]]:
     with connection.cursor() as cursor:
         cursor.execute(sql.CHUNKS, {"through": through, "size": settings.SETTLEMENT_CHUNK_METERS})
         yield from cursor.fetchall()
+
+
+def settle_meter(meter_id: int, *, through: date) -> Settled:
+    """Settle one meter, in the running transaction of a change that needs its figures now."""
+    return _settle_chunk(meter_id, meter_id, through=through)
 
 
 @transaction.atomic
@@ -76,4 +81,5 @@ def _settle_chunk(first: int, last: int, *, through: date) -> Settled:
             cursor.execute(statement, parameters)
         cursor.execute(sql.COUNTS)
         meter_days, meters = cursor.fetchone()
+        cursor.execute(sql.CLEAR)
     return Settled(meter_days=meter_days, meters=meters)

@@ -9,11 +9,12 @@ from pricing.cycles import CYCLE_BLOCK_SQL
 CHUNKS = """
     SELECT min(meter_id), max(meter_id) FROM (
         SELECT meter_id, (row_number() OVER (ORDER BY meter_id) - 1) / %(size)s AS chunk
-        FROM meters_account WHERE unsettled_from <= %(through)s) due
+        FROM meters_account WHERE unsettled_from <= least(%(through)s, closes_on)) due
     GROUP BY chunk ORDER BY chunk
 """
 
-MOVE_BACK_FOR_VERSION = """
+# A meter that has to be settled again from a day on, never from before its life (its price's first day).
+MOVE_BACK_FOR_PRICE = """
     UPDATE meters_account a
     SET unsettled_from = greatest(%(begins)s, mp.starts)
     FROM (SELECT meter_id, min(starts) AS starts FROM meters_meterprice
@@ -26,11 +27,13 @@ TUNE = "SELECT set_config('jit', 'off', true), set_config('work_mem', '64MB', tr
 
 LOCK = """
     SELECT 1 FROM meters_account
-    WHERE meter_id BETWEEN %(first)s AND %(last)s AND unsettled_from <= %(through)s
+    WHERE meter_id BETWEEN %(first)s AND %(last)s AND unsettled_from <= least(%(through)s, closes_on)
     ORDER BY meter_id FOR UPDATE
 """
 
 # `again`: some of these days have been settled before. Then the opening index is asked of the readings.
+# A chain is a meter and those it replaced: they share the running cycle. `first_day` and the volume used before are
+# those of its first meter.
 DUE = """
     CREATE TEMPORARY TABLE due ON COMMIT DROP AS
     SELECT d.*,
@@ -43,11 +46,17 @@ DUE = """
              ORDER BY r.read_at DESC LIMIT 1), d.initial_index)
         ELSE d.settled_index END AS opening
     FROM (
-        SELECT a.meter_id, a.unsettled_from AS begins, greatest(a.settled_through, %(through)s) AS through_day,
-            a.unsettled_from <= a.settled_through AS again, a.settled_index, a.cycle_start, a.cycle_volume,
-            m.initial_index, m.initial_cycle_volume, (m.registered_at AT TIME ZONE %(zone)s)::date AS first_day
-        FROM meters_account a JOIN meters_meter m ON m.id = a.meter_id
-        WHERE a.meter_id BETWEEN %(first)s AND %(last)s AND a.unsettled_from <= %(through)s) d
+        SELECT a.meter_id, a.unsettled_from AS begins,
+            least(greatest(a.settled_through, %(through)s), a.closes_on) AS through_day,
+            a.unsettled_from <= a.settled_through AS again, a.settled_through, a.settled_index,
+            a.cycle_start, a.cycle_volume, m.initial_index, o.id AS chain, o.initial_cycle_volume,
+            (o.registered_at AT TIME ZONE %(zone)s)::date AS first_day,
+            m.billing_model = '3' AS ours, m.billing_model = '3' AND m.pay_mode = '1' AS prepaid, m.overdraft
+        FROM meters_account a
+        JOIN meters_meter m ON m.id = a.meter_id
+        JOIN meters_meter o ON o.id = coalesce(m.origin_id, m.id)
+        WHERE a.meter_id BETWEEN %(first)s AND %(last)s
+            AND a.unsettled_from <= least(%(through)s, a.closes_on)) d
     ORDER BY d.meter_id
 """
 
@@ -93,6 +102,8 @@ DAYS = """
 """.replace("<cycle block>", CYCLE_BLOCK_SQL.format(day="c.day", months="s.cycle_months"))
 
 # What each cycle had used before the first day that is due: kept on the account for the cycle that simply goes on.
+# Otherwise the rows say it: the meter's own before that day, and all of the meters it replaced (those that are settled
+# in this same chunk have theirs in `days`).
 CARRIED = """
     CREATE TEMPORARY TABLE carried ON COMMIT DROP AS
     SELECT c.meter_id, c.cycle_start,
@@ -102,6 +113,13 @@ CARRIED = """
                 + CASE WHEN c.cycle_start >= d.begins THEN 0 ELSE coalesce(
                     (SELECT sum(u.volume) FROM readings_dailyusage u
                      WHERE u.meter_id = c.meter_id AND u.day >= c.cycle_start AND u.day < d.begins), 0) END
+                + CASE WHEN d.chain = d.meter_id THEN 0 ELSE coalesce(
+                    (SELECT sum(v.volume) FROM meters_meter p CROSS JOIN LATERAL (
+                        SELECT u.volume FROM readings_dailyusage u
+                        WHERE u.meter_id = p.id AND u.day >= c.cycle_start
+                        UNION ALL
+                        SELECT y.volume FROM days y WHERE y.meter_id = p.id AND y.day >= c.cycle_start) v
+                     WHERE p.id < d.meter_id AND (p.id = d.chain OR p.origin_id = d.chain)), 0) END
         END AS volume
     FROM (SELECT DISTINCT meter_id, cycle_start FROM days) c JOIN due d ON d.meter_id = c.meter_id
 """
@@ -115,7 +133,7 @@ USED = """
 """
 
 MADE = """
-    CREATE TEMPORARY TABLE made (meter_id bigint, volume numeric, amount numeric) ON COMMIT DROP
+    CREATE TEMPORARY TABLE made (meter_id bigint, volume numeric, again numeric, fresh numeric) ON COMMIT DROP
 """
 
 # The tier split: the overlap of (used before, used after] with each tier. A day of 0 goes to the tier it stands in.
@@ -130,8 +148,11 @@ SPLIT = """
         WHERE part > 0
            OR (volume = 0 AND (before > lower OR position = 1) AND (upper IS NULL OR before <= upper))
         ORDER BY meter_id, day, position
-        RETURNING meter_id, volume, amount)
-    INSERT INTO made SELECT meter_id, sum(volume), sum(amount) FROM rows GROUP BY meter_id
+        RETURNING meter_id, day, volume, amount)
+    INSERT INTO made
+    SELECT r.meter_id, sum(r.volume), coalesce(sum(r.amount) FILTER (WHERE r.day <= d.settled_through), 0),
+        coalesce(sum(r.amount) FILTER (WHERE r.day > d.settled_through), 0)
+    FROM rows r JOIN due d ON d.meter_id = r.meter_id GROUP BY r.meter_id
 """
 
 # Where days were undone and none made anew, the cycle is unknown until the next usage: NULL asks the rows again.
@@ -144,7 +165,9 @@ BOOK = """
         cycle_volume = CASE WHEN l.meter_id IS NOT NULL THEN l.cycle_volume WHEN NOT d.again THEN a.cycle_volume
             ELSE 0 END,
         settled_volume = a.settled_volume - coalesce(u.volume, 0) + coalesce(n.volume, 0),
-        settled_amount = a.settled_amount - coalesce(u.amount, 0) + coalesce(n.amount, 0)
+        settled_amount = a.settled_amount - coalesce(u.amount, 0) + coalesce(n.again + n.fresh, 0),
+        in_arrears = d.prepaid AND a.closes_on IS NULL AND
+            a.credited - (a.settled_amount - coalesce(u.amount, 0) + coalesce(n.again + n.fresh, 0)) + d.overdraft <= 0
     FROM due d
     LEFT JOIN undone u ON u.meter_id = d.meter_id
     LEFT JOIN made n ON n.meter_id = d.meter_id
@@ -152,6 +175,45 @@ BOOK = """
         SELECT DISTINCT ON (meter_id) meter_id, index, cycle_start, before + volume AS cycle_volume
         FROM used ORDER BY meter_id, day DESC) l ON l.meter_id = d.meter_id
     WHERE a.meter_id = d.meter_id
+"""
+
+# The history of the accounts of billing model 3: what new days cost, and what settling others again has changed.
+ENTRIES = """
+    INSERT INTO meters_accountentry (meter_id, kind, amount, day, old_amount, new_amount, reference)
+    SELECT d.meter_id, e.kind, e.amount, d.through_day, e.old, e.new, ''
+    FROM due d
+    LEFT JOIN undone u ON u.meter_id = d.meter_id
+    LEFT JOIN made n ON n.meter_id = d.meter_id
+    CROSS JOIN LATERAL (VALUES
+        ('correction', coalesce(u.amount, 0) - coalesce(n.again, 0), coalesce(u.amount, 0), coalesce(n.again, 0)),
+        ('settlement', -coalesce(n.fresh, 0), NULL, NULL)) e (kind, amount, old, new)
+    WHERE d.ours AND e.amount <> 0
+    ORDER BY d.meter_id
+"""
+
+# A replaced meter keeps no balance: what settling it (again) leaves goes to the meter that now serves the customer.
+CARRY = """
+    WITH carried_on AS (
+        SELECT d.meter_id, d.through_day, a.balance, heir.id AS heir_id
+        FROM due d
+        JOIN meters_account a ON a.meter_id = d.meter_id AND a.closes_on IS NOT NULL AND a.balance <> 0
+        CROSS JOIN LATERAL (
+            SELECT max(h.id) AS id FROM meters_meter h WHERE h.origin_id = d.chain) heir
+        WHERE d.ours AND heir.id > d.meter_id),
+    entries AS (
+        INSERT INTO meters_accountentry (meter_id, kind, amount, day, reference)
+        SELECT meter_id, 'carry_out', -balance, through_day, '' FROM carried_on
+        UNION ALL SELECT heir_id, 'carry_in', balance, through_day, '' FROM carried_on),
+    emptied AS (
+        UPDATE meters_account a SET credited = a.credited - c.balance
+        FROM carried_on c WHERE a.meter_id = c.meter_id)
+    UPDATE meters_account a
+    SET credited = a.credited + c.balance,
+        in_arrears = m.billing_model = '3' AND m.pay_mode = '1' AND a.closes_on IS NULL
+            AND a.credited + c.balance - a.settled_amount + m.overdraft <= 0
+    FROM (SELECT heir_id, sum(balance) AS balance FROM carried_on GROUP BY heir_id) c
+    JOIN meters_meter m ON m.id = c.heir_id
+    WHERE a.meter_id = c.heir_id
 """
 
 COUNTS = "SELECT (SELECT count(*) FROM used), (SELECT count(*) FROM due)"
@@ -173,4 +235,7 @@ STEPS = (
     MADE,
     SPLIT,
     BOOK,
+    ENTRIES,
+    CARRY,
 )
+CLEAR = "DROP TABLE due, undone, closes, days, carried, used, made"

@@ -1,6 +1,7 @@
-"""Meters, their latest state, their account and the prices they had (1001, 1014, R7, R11)."""
+"""Meters, their latest state and the prices they had (1001, 1002, 1008, 1009, 1014, R7, R8)."""
 
-from typing import ClassVar
+from datetime import date
+from typing import ClassVar, Self
 
 from django.db import models
 from django.db.models import F, Q
@@ -87,6 +88,21 @@ class Meter(models.Model):
         _("volume used before in the first cycle (m3)"), max_digits=14, decimal_places=4, default=0
     )
     created_at = models.DateTimeField(_("created at"), editable=False)
+    replaces = models.OneToOneField(
+        "self", models.PROTECT, verbose_name=_("replaces"), related_name="replaced_by", null=True, blank=True
+    )
+    origin = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        verbose_name=_("first of its replacements"),
+        related_name="descendants",
+        null=True,
+        blank=True,
+        help_text=_("The first meter of a chain of replacements; empty for a meter that replaces none."),
+    )
+    ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
+    closing_index = models.DecimalField(_("closing index (m3)"), max_digits=14, decimal_places=4, null=True, blank=True)
+    end_reason = models.CharField(_("reason of the end"), max_length=100, blank=True)
 
     class Meta:
         verbose_name = _("meter")
@@ -103,6 +119,10 @@ class Meter(models.Model):
                 condition=Q(initial_index__gte=0, initial_cycle_volume__gte=0, overdraft__gte=0),
                 name="meter_amounts_not_negative",
             ),
+            models.CheckConstraint(
+                condition=Q(status="active", ended_at__isnull=True) | Q(status="ended", ended_at__isnull=False),
+                name="meter_ended_with_a_date",
+            ),
         ]
         indexes: ClassVar = [
             # Readers: the admin's search and 1015, which also ask for meters that have ended.
@@ -114,6 +134,12 @@ class Meter(models.Model):
         return f"{self.meter_no} ({self.user_no})"
 
 
+class MeterPriceQuerySet(models.QuerySet["MeterPrice"]):
+    def on(self, day: date) -> Self:
+        """The rows that hold on `day`: at most one per meter."""
+        return self.filter(Q(ends__isnull=True) | Q(ends__gt=day), starts__lte=day)
+
+
 class MeterPrice(models.Model):
     """The price of a meter in the days [starts, ends); the current one has no end."""
 
@@ -123,6 +149,8 @@ class MeterPrice(models.Model):
     price = models.ForeignKey(Price, models.PROTECT, verbose_name=_("price"), related_name="meter_prices")
     starts = models.DateField(_("from"))
     ends = models.DateField(_("until (exclusive)"), null=True, blank=True)
+
+    objects = MeterPriceQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("meter price")
@@ -177,40 +205,6 @@ class MeterState(models.Model):
     class Meta:
         verbose_name = _("meter state")
         verbose_name_plural = _("meter states")
-
-    def __str__(self) -> str:
-        return str(self.meter)
-
-
-class Account(models.Model):
-    """What settlement keeps of a meter. Its row is the meter's lock: whoever adds readings or settles holds it.
-
-    Days up to `settled_through` have been settled once; settlement starts at `unsettled_from`, which late data moves
-    back. `settled_index` is the index at the end of `settled_through`, `cycle_volume` what the cycle that began on
-    `cycle_start` had used by then. No index but the key: every settled day updates every row.
-    """
-
-    meter = models.OneToOneField(
-        Meter, models.CASCADE, verbose_name=_("meter"), related_name="account", primary_key=True
-    )
-    unsettled_from = models.DateField(_("unsettled from"))
-    settled_through = models.DateField(_("settled through"))
-    settled_index = models.DecimalField(_("settled index (m3)"), max_digits=14, decimal_places=4)
-    cycle_start = models.DateField(_("cycle start"), null=True, blank=True)
-    cycle_volume = models.DecimalField(_("volume in the cycle (m3)"), max_digits=14, decimal_places=4, default=0)
-    settled_volume = models.DecimalField(_("settled volume (m3)"), max_digits=16, decimal_places=4, default=0)
-    settled_amount = models.DecimalField(_("settled amount (CNY)"), max_digits=16, decimal_places=4, default=0)
-    credited = models.DecimalField(_("credited (CNY)"), max_digits=16, decimal_places=4, default=0)
-    balance = models.GeneratedField(
-        verbose_name=_("balance (CNY)"),
-        expression=F("credited") - F("settled_amount"),
-        output_field=models.DecimalField(max_digits=16, decimal_places=4),
-        db_persist=True,
-    )
-
-    class Meta:
-        verbose_name = _("account")
-        verbose_name_plural = _("accounts")
 
     def __str__(self) -> str:
         return str(self.meter)

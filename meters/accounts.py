@@ -1,0 +1,76 @@
+"""The account of a meter of billing model 3 (R11, R12): recharges, arrears, history."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from meters.finding import MeterUnknown
+from meters.models import Account, AccountEntry, BillingModel, EntryKind, Meter, MeterState, MeterStatus, PayMode
+from protocol.errors import Refused
+
+
+class RechargeRepeated(Refused):
+    def __init__(self, stream: str) -> None:
+        super().__init__(f"充值流水 {stream} 重复")
+
+
+class NotKeptHere(Refused):
+    """The money of this meter is in the meter or in the CIS (billing models 1 and 2)."""
+
+    def __init__(self) -> None:
+        super().__init__("该表具的余额不由平台管理")
+
+
+def lock_account(meter: Meter) -> Account:
+    """The account row, locked: whoever adds readings, settles, or ends a meter holds it.
+
+    The meter comes with it as it is now. Raises MeterUnknown when it has ended meanwhile.
+    """
+    account = Account.objects.select_related("meter").select_for_update(of=("self",)).get(meter=meter)
+    if account.meter.status != MeterStatus.ACTIVE:
+        raise MeterUnknown
+    return account
+
+
+def is_in_arrears(account: Account, *, balance: Decimal) -> bool:
+    """Prepaid with billing model 3, and `balance` and overdraft together are used up (R11)."""
+    meter = account.meter
+    ours = meter.billing_model == BillingModel.PLATFORM and meter.pay_mode == PayMode.PREPAID
+    return ours and meter.status == MeterStatus.ACTIVE and balance + meter.overdraft <= 0
+
+
+@transaction.atomic
+def recharge(meter: Meter, *, amount: Decimal, stream: str, now: datetime) -> Account:
+    """Credit `amount` CNY to a meter of billing model 3, exactly once per `stream`.
+
+    Raises RechargeRepeated, NotKeptHere, MeterUnknown. The account tells whether it is still in arrears.
+    """
+    account = lock_account(meter)
+    if account.meter.billing_model != BillingModel.PLATFORM:
+        raise NotKeptHere
+    _add_recharge(account, amount=amount, stream=stream, now=now)
+    account.credited += amount
+    account.in_arrears = is_in_arrears(account, balance=account.credited - account.settled_amount)
+    account.save(update_fields=["credited", "in_arrears"])
+    state = MeterState.objects.get(meter=meter)
+    state.recharged += amount
+    state.recharge_count += 1
+    state.last_recharge, state.last_recharged_at = amount, now
+    state.save(update_fields=["recharged", "recharge_count", "last_recharge", "last_recharged_at"])
+    return account
+
+
+def _add_recharge(account: Account, *, amount: Decimal, stream: str, now: datetime) -> None:
+    try:
+        with transaction.atomic():
+            AccountEntry.objects.create(
+                meter=account.meter,
+                kind=EntryKind.RECHARGE,
+                amount=amount,
+                day=timezone.localdate(now),
+                reference=stream,
+            )
+    except IntegrityError:
+        raise RechargeRepeated(stream) from None

@@ -1,0 +1,36 @@
+"""Ending a meter (1002, R7): closing reading, settlement of the days up to it, and the numbers are free again."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+from django.utils import timezone
+
+from meters.accounts import lock_account
+from meters.models import Account, Meter, MeterStatus
+from readings.intake import take_closing
+from readings.settlement import settle_meter
+
+
+@transaction.atomic
+def deregister_meter(meter: Meter, *, closing_index: Decimal, reason: str, now: datetime) -> Meter:
+    """End the life of a meter with a closing reading of `closing_index` m3 and settle it to its end.
+
+    Raises FieldInvalid for an index that cannot be the last one, MeterUnknown when it has ended meanwhile.
+    """
+    account = lock_account(meter)
+    end_life(account, closing_index=closing_index, field="initNum", reason=reason, now=now)
+    settle_meter(meter.pk, through=timezone.localdate(now))
+    return account.meter
+
+
+def end_life(account: Account, *, closing_index: Decimal, field: str, reason: str, now: datetime) -> None:
+    """Close a meter whose account is locked; its last day is today, and nothing is due after it."""
+    take_closing(account, index=closing_index, field=field, now=now)
+    meter = account.meter
+    meter.status, meter.ended_at = MeterStatus.ENDED, now
+    meter.closing_index, meter.end_reason = closing_index, reason
+    meter.save(update_fields=["status", "ended_at", "closing_index", "end_reason"])
+    account.closes_on = timezone.localdate(now)
+    account.in_arrears = False
+    account.save(update_fields=["closes_on", "in_arrears"])

@@ -1,0 +1,100 @@
+"""Replacing a meter (1009, R7): the customer, the price, the balance and the running cycle go on in the new one."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from meters.accounts import is_in_arrears, lock_account
+from meters.models import Account, Meter, MeterPrice, MeterState, MeterStatus
+from protocol.errors import Refused
+from readings.closing import end_life
+from readings.settlement import settle_meter
+
+REASON = "换表"
+_SAME_CUSTOMER = (
+    *("company", "manufacturer", "user_no", "user_name", "address", "phone", "customer_type"),
+    *("billing_model", "pay_mode", "overdraft"),
+)
+_RECHARGES = ("recharged", "recharge_count", "last_recharge", "last_recharged_at")
+
+
+class NewMeterTaken(Refused):
+    def __init__(self, meter_no: str) -> None:
+        super().__init__(f"新表号 {meter_no} 已存在，表具更换失败！")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replacement:
+    """What 1009 says of the swap: the indexes of both meters in m3."""
+
+    meter_no: str
+    meter_type: str
+    comm_no: str
+    closing_index: Decimal
+    opening_index: Decimal
+
+
+@transaction.atomic
+def replace_meter(old: Meter, replacement: Replacement, *, now: datetime) -> Meter:
+    """End `old` and put a new meter of the same manufacturer into its place, in one transaction.
+
+    Raises NewMeterTaken, FieldInvalid for a closing index below the last valid one, MeterUnknown when `old` has
+    ended meanwhile.
+    """
+    account = lock_account(old)
+    old = account.meter
+    end_life(account, closing_index=replacement.closing_index, field="oldNum", reason=REASON, now=now)
+    new = _insert(old, replacement, now=now)
+    heir = _open_books(old, new, now=now)
+    settle_meter(old.pk, through=timezone.localdate(now))
+    _carry_cycle(account, heir)
+    return new
+
+
+def _insert(old: Meter, replacement: Replacement, *, now: datetime) -> Meter:
+    new = Meter(
+        **{name: getattr(old, name) for name in _SAME_CUSTOMER},
+        meter_no=replacement.meter_no,
+        meter_type=replacement.meter_type,
+        comm_no=replacement.comm_no,
+        device_id=uuid.uuid4().hex,
+        registered_at=now,
+        initial_index=replacement.opening_index,
+        replaces=old,
+        origin_id=old.origin_id or old.pk,
+        status=MeterStatus.ACTIVE,
+        created_at=now,
+    )
+    try:
+        with transaction.atomic():
+            new.save(force_insert=True)
+    except IntegrityError:
+        raise NewMeterTaken(replacement.meter_no) from None
+    return new
+
+
+def _open_books(old: Meter, new: Meter, *, now: datetime) -> Account:
+    today = timezone.localdate(now)
+    recharges = MeterState.objects.filter(meter=old).values(*_RECHARGES).get()
+    MeterState.objects.create(meter=new, **recharges)
+    price = MeterPrice.objects.get(meter=old, ends__isnull=True).price
+    MeterPrice.objects.create(meter=new, price=price, starts=today)
+    return Account.objects.create(
+        meter=new,
+        unsettled_from=today,
+        settled_through=today - timedelta(days=1),
+        settled_index=new.initial_index,
+    )
+
+
+def _carry_cycle(account: Account, heir: Account) -> None:
+    """The old meter is settled: what its cycle had used goes on; its balance has been carried by the settlement."""
+    account.refresh_from_db()
+    heir.refresh_from_db()
+    heir.cycle_start, heir.cycle_volume = account.cycle_start, account.cycle_volume
+    heir.in_arrears = is_in_arrears(heir, balance=heir.balance)
+    heir.save(update_fields=["cycle_start", "cycle_volume", "in_arrears"])
