@@ -60,7 +60,8 @@ shell: install ## open a Python shell on the services
 	@$(LAUNCHER) manage shell $(ARGS)
 
 messages: install ## collect and compile translations (needs gettext)
-	@$(LAUNCHER) manage makemessages --all --ignore '.venv/*' --ignore 'var/*' $(ARGS)
+	@$(LAUNCHER) manage makemessages --all --no-location --ignore '.venv/*' --ignore 'var/*' $(ARGS)
+	@msgen locale/en/LC_MESSAGES/django.po -o locale/en/LC_MESSAGES/django.po
 	@$(LAUNCHER) manage compilemessages --ignore '.venv/*'
 
 lock: ## resolve pyproject.toml anew into requirements/ (ARGS="--upgrade")

@@ -32,7 +32,7 @@ CSRF_COOKIE_SECURE = SECURE_COOKIES
 if env.bool("BEHIND_TLS_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
-# Rooms in import order: each app imports only from those above it (tests/test_rooms.py).
+# Rooms in import order: each app imports only from those above it (tests/config/test_rooms.py).
 INSTALLED_APPS = [
     "protocol",
     "pricing",
@@ -56,7 +56,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "config.locale.ChosenLanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -105,6 +105,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LANGUAGE_CODE = env.str("LANGUAGE_CODE", default="zh-hans")
 LANGUAGES = [("zh-hans", _("Simplified Chinese")), ("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = ["config.formats"]
 TIME_ZONE = env.str("TIME_ZONE", default="Asia/Shanghai")
 USE_I18N = True
 USE_TZ = True
@@ -120,6 +121,7 @@ REST_FRAMEWORK = {
 }
 
 # The wire (R4-R6).
+MAINTENANCE = env.bool("MAINTENANCE", default=False)
 SIGNATURE_WINDOW_SECONDS = env.int("SIGNATURE_WINDOW_SECONDS", default=600)
 SERIAL_RETENTION_DAYS = env.int("SERIAL_RETENTION_DAYS", default=180)
 MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", default=1024 * 1024)
@@ -130,14 +132,20 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = max(MAX_BODY_BYTES, 2_621_440)
 PRICE_MAX_BACKDATE_DAYS = env.int("PRICE_MAX_BACKDATE_DAYS", default=0)
 READING_JUMP_LIMIT_M3_PER_DAY = env.int("READING_JUMP_LIMIT_M3_PER_DAY", default=10_000)
 READING_FUTURE_TOLERANCE_SECONDS = 600
-SETTLEMENT_CHUNK_METERS = env.int("SETTLEMENT_CHUNK_METERS", default=20_000)
+SETTLEMENT_CHUNK_METERS = env.int("SETTLEMENT_CHUNK_METERS", default=50_000)
+SETTLEMENT_CONNECTIONS = env.int("SETTLEMENT_CONNECTIONS", default=2)
 
 # Outbound delivery (R15).
 OUTBOX_BATCH = env.int("OUTBOX_BATCH", default=200)
 OUTBOX_CONCURRENCY = env.int("OUTBOX_CONCURRENCY", default=64)
-OUTBOX_LEASE_SECONDS = env.int("OUTBOX_LEASE_SECONDS", default=120)
+OUTBOX_LEASE_SECONDS = env.int("OUTBOX_LEASE_SECONDS", default=300)
 OUTBOX_CONNECT_TIMEOUT_SECONDS = env.float("OUTBOX_CONNECT_TIMEOUT_SECONDS", default=5.0)
 OUTBOX_TOTAL_TIMEOUT_SECONDS = env.float("OUTBOX_TOTAL_TIMEOUT_SECONDS", default=30.0)
+if OUTBOX_LEASE_SECONDS <= -(-OUTBOX_BATCH // OUTBOX_CONCURRENCY) * OUTBOX_TOTAL_TIMEOUT_SECONDS:
+    raise ImproperlyConfigured(
+        "OUTBOX_LEASE_SECONDS must exceed OUTBOX_TOTAL_TIMEOUT_SECONDS times OUTBOX_BATCH / OUTBOX_CONCURRENCY "
+        "(rounded up): a message whose lease ends while it is being sent would be sent twice."
+    )
 OUTBOX_SWEEP_SECONDS = env.float("OUTBOX_SWEEP_SECONDS", default=5.0)
 OUTBOX_ANSWER_READERS = {"2001": "readings.callbacks.keep_cis_answer"}
 OUTBOX_NUDGE = env.bool("OUTBOX_NUDGE", default=True)

@@ -27,6 +27,11 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
     return json_response(envelope(Refused("请求地址不存在")), status=404)
 
 
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """A request that never reaches a view, one for a host that is not ours for example."""
+    return json_response(envelope(Refused("请求无效")), status=400)
+
+
 def failed(request: HttpRequest) -> HttpResponse:
     if request.path.startswith("/admin/"):
         return server_error(request)

@@ -1,7 +1,8 @@
 """The account of a meter of billing model 3 (R11, R12): recharges, arrears, history."""
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -34,11 +35,24 @@ def lock_account(meter: Meter) -> Account:
     return account
 
 
+def open_account(meter: Meter, *, first_day: date, **cycle: Any) -> Account:
+    """The account of a new meter: nothing settled, due from `first_day` on."""
+    kept_here = meter.billing_model == BillingModel.PLATFORM
+    return Account.objects.create(
+        meter=meter,
+        unsettled_from=first_day,
+        settled_through=first_day - timedelta(days=1),
+        settled_index=meter.initial_index,
+        kept_here=kept_here,
+        is_heir=meter.origin_id is not None,
+        overdraft_limit=meter.overdraft if kept_here and meter.pay_mode == PayMode.PREPAID else None,
+        **cycle,
+    )
+
+
 def is_in_arrears(account: Account, *, balance: Decimal) -> bool:
     """Prepaid with billing model 3, and `balance` and overdraft together are used up (R11)."""
-    meter = account.meter
-    ours = meter.billing_model == BillingModel.PLATFORM and meter.pay_mode == PayMode.PREPAID
-    return ours and meter.status == MeterStatus.ACTIVE and balance + meter.overdraft <= 0
+    return account.overdraft_limit is not None and account.closes_on is None and balance + account.overdraft_limit <= 0
 
 
 @transaction.atomic
@@ -48,7 +62,7 @@ def recharge(meter: Meter, *, amount: Decimal, stream: str, now: datetime) -> Ac
     Raises RechargeRepeated, NotKeptHere, MeterUnknown. The account tells whether it is still in arrears.
     """
     account = lock_account(meter)
-    if account.meter.billing_model != BillingModel.PLATFORM:
+    if not account.kept_here:
         raise NotKeptHere
     _add_recharge(account, amount=amount, stream=stream, now=now)
     account.credited += amount

@@ -9,7 +9,8 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from meters.models import Account, Meter, MeterPrice, MeterState, MeterStatus
+from meters.accounts import open_account
+from meters.models import Meter, MeterPrice, MeterState, MeterStatus
 from pricing.models import Price
 from pricing.services import cycle_start_on, find_price
 from protocol.errors import FieldInvalid, Refused
@@ -100,11 +101,9 @@ def _open_books(meter: Meter, *, price: Price) -> None:
     first_day = timezone.localdate(meter.registered_at)
     MeterState.objects.create(meter=meter)
     MeterPrice.objects.create(meter=meter, price=price, starts=first_day)
-    Account.objects.create(
-        meter=meter,
-        unsettled_from=first_day,
-        settled_through=first_day - timedelta(days=1),
-        settled_index=meter.initial_index,
+    open_account(
+        meter,
+        first_day=first_day,
         cycle_start=cycle_start_on(price, first_day),
         cycle_volume=meter.initial_cycle_volume,
     )

@@ -22,6 +22,8 @@ CREATE, ADJUST = "1", "2"
 RESTART_CYCLE = "0"
 FIRST_VERSION = "V1"
 MAX_TIERS = 50
+# Below 100,000 CNY/m3: a slip of the keyboard must not become an amount that no column holds.
+PRICE_DIGITS = 5
 _TIER_KEY = re.compile(r"price[0-9]+|ladder[0-9]+End")
 
 
@@ -53,7 +55,7 @@ def _tariff(data: dict[str, Any]) -> Tariff:
     length = _length(detail, kind=PriceKind(data["priceType"]))
     expected = {f"price{n}": n for n in range(1, length + 1)}
     ends = {f"ladder{n}End": n for n in range(1, length)}
-    fields = {key: NumberField() for key in (*expected, *ends)}
+    fields = {key: NumberField(integer_digits=PRICE_DIGITS) for key in expected} | {key: NumberField() for key in ends}
     surplus = [
         key
         for key, value in detail.items()

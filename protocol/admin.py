@@ -4,11 +4,13 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.options import BaseModelAdmin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import get_resolver
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -29,6 +31,7 @@ from protocol.models import Company, InboundMessage, Manufacturer, OutboundAttem
 admin.site.site_header = _("Gas meter data acquisition")
 admin.site.site_title = _("Gas meter data acquisition")
 admin.site.index_title = _("Overview")
+admin.site.site_url = None
 
 
 @admin.register(Company)
@@ -37,10 +40,8 @@ class CompanyAdmin(ReferredTo):
     list_display_links = ["code", "name"]
     search_fields = ["code", "name"]
     search_help_text = _("Company code or name")
+    fields = ["code", "name", "created_at", "linked_lists"]
     readonly_fields = ["created_at", "linked_lists"]
-
-    def get_fields(self, request: HttpRequest, obj: Company | None = None) -> list[str]:
-        return ["code", "name"] if obj is None else ["code", "name", "created_at", "linked_lists"]
 
 
 @admin.register(Manufacturer)
@@ -49,10 +50,8 @@ class ManufacturerAdmin(ReferredTo):
     list_display_links = ["factor_no", "name"]
     search_fields = ["factor_no", "name"]
     search_help_text = _("Manufacturer code or name")
+    fields = ["factor_no", "name", "created_at", "linked_lists"]
     readonly_fields = ["created_at", "linked_lists"]
-
-    def get_fields(self, request: HttpRequest, obj: Manufacturer | None = None) -> list[str]:
-        return ["factor_no", "name"] if obj is None else ["factor_no", "name", "created_at", "linked_lists"]
 
 
 @admin.register(Peer)
@@ -66,34 +65,31 @@ class PeerAdmin(ReferredTo):
         "url",
         "served_companies",
         "served_manufacturers",
-        "health",
+        "sending",
     ]
     list_display_links = ["app_code", "name"]
     list_filter = ["kind", "is_active"]
     search_fields = ["app_code", "name", "companies__code", "manufacturers__factor_no"]
     search_help_text = _("App code, name, company code or manufacturer code")
-    filter_horizontal = ["companies", "manufacturers"]
+    autocomplete_fields = ["companies", "manufacturers"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Peer]:
         peers = super().get_queryset(request).defer("app_secret")
         return peers.select_related("health").prefetch_related("companies", "manufacturers")
 
     def get_fieldsets(self, request: HttpRequest, obj: Peer | None = None) -> Any:
-        wire = ["app_code", "secret", "url", "allowed_addresses"]
-        shown = [
+        secret = ["secret"] if self._may_write(request, obj) else []
+        shown: list[Any] = [
             (None, {"fields": ["kind", "name", "is_active"]}),
-            (
-                _("On the wire"),
-                {"fields": wire if self._may_write(request, obj) else [n for n in wire if n != "secret"]},
-            ),
+            (_("On the wire"), {"fields": ["app_code", *secret, "url", "allowed_addresses"]}),
             (_("Speaks for"), {"fields": ["companies", "manufacturers"]}),
         ]
         if obj is not None:
-            shown.append((_("Records"), {"fields": ["created_at", "linked_lists"]}))
+            shown.append((_("Records"), {"fields": ["sending", "created_at", "linked_lists"]}))
         return shown
 
     def get_readonly_fields(self, request: HttpRequest, obj: Peer | None = None) -> list[str]:
-        return [] if obj is None else ["kind", "created_at", "linked_lists"]
+        return [] if obj is None else ["kind", "sending", "created_at", "linked_lists"]
 
     def has_delete_permission(self, request: HttpRequest, obj: Peer | None = None) -> bool:
         # Only a peer that is out of use is worth the search for its messages.
@@ -107,8 +103,11 @@ class PeerAdmin(ReferredTo):
     def served_manufacturers(self, peer: Peer) -> str:
         return ", ".join(manufacturer.factor_no for manufacturer in peer.manufacturers.all())
 
+    def extra_lists(self, obj: Peer) -> Iterable[tuple[str, str]]:
+        return [(str(capfirst(PeerHealth._meta.verbose_name)), list_url(PeerHealth, peer=obj.pk))]
+
     @admin.display(description=_("sending"))
-    def health(self, peer: Peer) -> str:
+    def sending(self, peer: Peer) -> str:
         return _delivery_state(getattr(peer, "health", None)) if peer.url else ""
 
     def _may_write(self, request: HttpRequest, obj: Peer | None) -> bool:
@@ -124,7 +123,6 @@ class PeerHealthAdmin(ReadOnlyAdmin):
     search_help_text = _("App code or name")
     list_filter = [("peer", LinkedFilter)]
     fields = ["peer", "sending", "consecutive_failures", "paused_until"]
-    readonly_fields = ["sending"]
     actions = ["resume"]
 
     @admin.display(description=_("sending"))
@@ -152,8 +150,14 @@ class CodeFilter(admin.SimpleListFilter):
         return queryset if self.value() is None else queryset.filter(code=self.value())
 
 
-class PrettyTexts:
+class PrettyTexts(BaseModelAdmin):
     """The JSON of a message or an attempt, laid out for reading."""
+
+    # A list does without them: fifty bodies of the largest size are 50 MB.
+    texts: tuple[str, ...] = ("body", "answer")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer(*self.texts)
 
     @admin.display(description=_("body"))
     def pretty_body(self, row: InboundMessage | OutboundMessage) -> SafeString:
@@ -177,7 +181,6 @@ class InboundMessageAdmin(PrettyTexts, LargeTableAdmin):
         (_("Outcome"), {"fields": ["succeeded", "echo_code", "pretty_answer"]}),
         (_("Message"), {"fields": ["pretty_body", "hex_digest"]}),
     ]
-    readonly_fields = ["pretty_body", "pretty_answer", "hex_digest"]
 
     @admin.display(description=_("digest"))
     def hex_digest(self, message: InboundMessage) -> str:
@@ -186,13 +189,13 @@ class InboundMessageAdmin(PrettyTexts, LargeTableAdmin):
 
 class AttemptTable(PrettyTexts, ReadOnlyTable):
     model = OutboundAttempt
+    texts = ()
     fields = ["attempted_at", "duration_ms", "http_status", "echo_code", "error", "pretty_answer"]
-    readonly_fields = ["pretty_answer"]
 
 
 @admin.register(OutboundMessage)
 class OutboundMessageAdmin(PrettyTexts, LargeTableAdmin):
-    list_display = ["serial_no", "code", "peer", "lane", "state", "tries", "created_at", "due_at", "finished_at"]
+    list_display = ["serial_no", "code", "peer", "lane", "state", "tries", "created_at", "due_at"]
     list_select_related = ["peer"]
     list_filter = ["state", CodeFilter, "peer", ("lane", LinkedFilter)]
     search_fields = ["serial_no__exact"]
@@ -203,7 +206,6 @@ class OutboundMessageAdmin(PrettyTexts, LargeTableAdmin):
         (_("Delivery"), {"fields": ["state", "tries", "created_at", "due_at", "finished_at", "linked_lists"]}),
         (_("Message"), {"fields": ["pretty_body", "pretty_answer"]}),
     ]
-    readonly_fields = ["pretty_body", "pretty_answer", "linked_lists"]
     inlines = [AttemptTable]
     actions = ["send_again"]
 
@@ -219,6 +221,7 @@ class OutboundMessageAdmin(PrettyTexts, LargeTableAdmin):
 
 @admin.register(OutboundAttempt)
 class OutboundAttemptAdmin(PrettyTexts, LargeTableAdmin):
+    texts = ("answer", "message__body", "message__answer")
     list_display = ["attempted_at", "message_page", "http_status", "echo_code", "duration_ms", "error"]
     list_select_related = ["message"]
     list_filter = [("message", LinkedFilter)]
@@ -226,7 +229,6 @@ class OutboundAttemptAdmin(PrettyTexts, LargeTableAdmin):
     search_help_text = _("The whole serial number of the message")
     ordering = ["-id"]
     fields = ["message", "attempted_at", "duration_ms", "http_status", "echo_code", "error", "pretty_answer"]
-    readonly_fields = ["pretty_answer"]
     message_page = staticmethod(link_column("message", _("message")))
 
 

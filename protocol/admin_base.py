@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
+from django.contrib.admin.options import BaseModelAdmin
+from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db import connection, transaction
-from django.db.models import PROTECT, Field, Model
+from django.db.models import PROTECT, Field, Model, QuerySet
 from django.db.utils import OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -34,15 +37,21 @@ class CappedCount(int):
 class CappedPaginator(Paginator):
     """Counts no further than COUNT_CAP rows: counting a large table would take longer than anyone waits."""
 
+    object_list: QuerySet[Any]
+
     @cached_property
     def count(self) -> int:
         # In the order of the list, so that the count is as quick as the list.
-        counted = self.object_list.values("pk")[: COUNT_CAP + 1].count()  # type: ignore[union-attr]
+        counted = self.object_list.values("pk")[: COUNT_CAP + 1].count()
         return counted if counted <= COUNT_CAP else CappedCount(COUNT_CAP)
 
 
-class ReadOnly:
+class ReadOnly(BaseModelAdmin):
     """Rows that only the interface writes: they can be looked at, and acted on where there is an action."""
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Everything shown, so that none of it is asked of a form."""
+        return flatten_fieldsets(self.get_fieldsets(request, obj))
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -70,7 +79,7 @@ class LinkedAdmin(admin.ModelAdmin):
 class ReadOnlyAdmin(ReadOnly, LinkedAdmin):
     def has_act_permission(self, request: HttpRequest) -> bool:
         """For actions: the rows are no form, but who may change them may act on them."""
-        return bool(request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}"))  # type: ignore[union-attr]
+        return bool(request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}"))
 
 
 class LargeTableAdmin(ReadOnlyAdmin):
@@ -108,6 +117,11 @@ class ReadOnlyStack(ReadOnly, admin.StackedInline):
 class ReferredTo(LinkedAdmin):
     """A row is deleted one by one, and only while nothing refers to it: to list what does would load it all."""
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """On the form for a new row: only what can be entered."""
+        fields = super().get_fields(request, obj)
+        return fields if obj is not None else [name for name in fields if name not in self.readonly_fields]
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return obj is not None and super().has_delete_permission(request, obj) and not is_referred_to(obj)
 
@@ -119,7 +133,7 @@ class LinkedFilter(admin.FieldListFilter):
         self.parameter = lookup_of(field)
         super().__init__(field, request, params, *args, **kwargs)
 
-    def expected_parameters(self) -> list[str]:
+    def expected_parameters(self) -> list[str | None]:
         return [self.parameter]
 
     def has_output(self) -> bool:
@@ -131,7 +145,8 @@ class LinkedFilter(admin.FieldListFilter):
             "query_string": changelist.get_query_string(remove=[self.parameter]),
             "display": _("All"),
         }
-        for value in self.used_parameters[self.parameter]:
+        values: Any = self.used_parameters[self.parameter]
+        for value in values:
             query_string = changelist.get_query_string({self.parameter: value})
             yield {"selected": True, "query_string": query_string, "display": self._name(value)}
 
@@ -168,10 +183,10 @@ def link_column(name: str, description: Any) -> Callable[[Any], SafeString]:
 
 def pretty_json(text: str) -> SafeString:
     """A JSON body with one line per key; any other text as it is."""
-    try:
-        text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        pass
+    with suppress(ValueError, RecursionError):
+        laid_out = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        # Half a surrogate pair is JSON, but no text that a page could hold.
+        text = laid_out.encode("utf-8", "backslashreplace").decode()
     style = "margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; max-height: 40em; overflow-y: auto"
     return format_html('<pre style="{}">{}</pre>', style, text)
 
@@ -191,8 +206,8 @@ def is_referred_to(obj: Model) -> bool:
 def _referring_lists(obj: Model, site: admin.AdminSite) -> Iterable[tuple[str, str]]:
     for relation in obj._meta.related_objects:
         model = relation.related_model
-        if relation.one_to_many and site.is_registered(model):
-            yield capfirst(model._meta.verbose_name_plural), list_url(model, **{relation.field.name: obj.pk})
+        if relation.one_to_many and model is not type(obj) and site.is_registered(model):
+            yield str(capfirst(model._meta.verbose_name_plural)), list_url(model, **{relation.field.name: obj.pk})
 
 
 def _limit_statements(milliseconds: int) -> None:

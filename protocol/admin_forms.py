@@ -10,7 +10,7 @@ from protocol.models import Peer, PeerKind
 
 class PeerForm(forms.ModelForm):
     secret = forms.CharField(
-        label=_("app secret"),
+        label=_("App secret"),
         max_length=128,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "size": 40}),
         help_text=_("Agreed with the peer; it is never shown again."),
@@ -19,12 +19,18 @@ class PeerForm(forms.ModelForm):
     class Meta:
         model = Peer
         fields = ["kind", "name", "app_code", "url", "is_active", "allowed_addresses", "companies", "manufacturers"]
+        help_texts = {
+            "allowed_addresses": _(
+                "IP addresses or networks this peer may call from, separated by commas; empty allows any."
+            )
+        }
+        widgets = {"allowed_addresses": forms.TextInput(attrs={"size": 60})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.pk is not None and "secret" in self.fields:
             secret = self.fields["secret"]
-            secret.label, secret.required = _("new secret"), False
+            secret.label, secret.required = _("New secret"), False
             secret.help_text = _("Leave empty to keep the secret.")
 
     def clean(self) -> dict[str, Any]:

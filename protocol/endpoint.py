@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Any, ClassVar, cast
 
 import orjson
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -105,6 +106,8 @@ class MessageEndpoint(APIView):
         """A wrong method is said before the signature is looked at (R3)."""
         if request.method != "POST":
             raise MethodNotAllowed(request.method or "")
+        if settings.MAINTENANCE:
+            raise Unavailable
         super().initial(request, *args, **kwargs)
 
     def post(self, request: Request) -> HttpResponseBase:

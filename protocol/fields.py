@@ -189,7 +189,7 @@ class MomentField(WireField):
 
 
 class ObjectField(serializers.Field):
-    """A JSON object (or a text that holds one), handed on as a dict of texts for its own reader to judge."""
+    """A JSON object, handed on as it is for its own reader to judge."""
 
     default_error_messages = {"required": "不能为空", "object": "必须是 JSON 对象"}
 

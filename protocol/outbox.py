@@ -11,10 +11,11 @@ from typing import Any, Protocol
 from celery import current_app
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils.module_loading import import_string
 from kombu.exceptions import OperationalError as BrokerUnavailable
 
-from protocol.models import Company, OutboundMessage, Peer, PeerKind
+from protocol.models import Company, Manufacturer, OutboundMessage, Peer, PeerKind
 
 logger = logging.getLogger(__name__)
 
@@ -35,9 +36,13 @@ def answer_reader(code: str) -> AnswerReader | None:
     return import_string(path) if path else None
 
 
-def cis_peers(company: Company) -> list[Peer]:
-    """The CIS that take calls about `company`. A disabled one is owed its messages until it is enabled again."""
-    return list(company.peers.filter(kind=PeerKind.CIS).exclude(url=""))
+def cis_peers(company: Company, manufacturer: Manufacturer) -> list[Peer]:
+    """The CIS that take calls about meters of `manufacturer` at `company`, by the scope in which they may call (R1).
+
+    A disabled one is owed its messages until it is enabled again.
+    """
+    peers = company.peers.filter(kind=PeerKind.CIS).exclude(url="")
+    return list(peers.filter(Q(manufacturers__isnull=True) | Q(manufacturers=manufacturer)).distinct())
 
 
 def enqueue(*, peer: Peer, code: str, lane: int, body: dict[str, Any], now: datetime) -> OutboundMessage:

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -17,21 +17,24 @@ class PartyError(ValueError):
     """What is asked for contradicts what is there, or names what is not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Created:
+Row = TypeVar("Row", Company, Manufacturer, Peer)
+
+
+@dataclass(frozen=True)
+class Created(Generic[Row]):
     """The row, whether it is new, and the secret when it was made here."""
 
-    row: Company | Manufacturer | Peer
+    row: Row
     is_new: bool
     made_secret: str = ""
 
 
-def create_company(*, code: str, name: str) -> Created:
+def create_company(*, code: str, name: str) -> Created[Company]:
     company, is_new = Company.objects.update_or_create(code=code, defaults={"name": name})
     return Created(company, is_new)
 
 
-def create_manufacturer(*, factor_no: str, name: str) -> Created:
+def create_manufacturer(*, factor_no: str, name: str) -> Created[Manufacturer]:
     manufacturer, is_new = Manufacturer.objects.update_or_create(factor_no=factor_no, defaults={"name": name})
     return Created(manufacturer, is_new)
 
@@ -46,7 +49,7 @@ def create_peer(
     url: str | None = None,
     companies: Sequence[str] = (),
     manufacturers: Sequence[str] = (),
-) -> Created:
+) -> Created[Peer]:
     """A peer as described; one that exists takes over name, URL and further companies and manufacturers.
 
     Raises PartyError when it exists with another kind or secret, or names an unknown company or manufacturer.

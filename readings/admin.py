@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
+from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
@@ -33,19 +34,19 @@ class ReadingAdmin(OfMeterAdmin):
     list_display = ["read_at", "meter_page", "index", "quality", "source", "valve", "received_at"]
     list_filter = [QualityFilter, "read_at", ("meter", LinkedFilter)]
     fieldsets: ClassVar[Any] = [
-        (None, {"fields": ["meter", "read_at", "index", "quality", "source", "received_at"]}),
-        (_("Condition of the meter"), {"fields": ["valve", "battery_voltage", "signal_percent", "temperature"]}),
+        (None, {"fields": ["meter", ("read_at", "index"), ("quality", "source"), "received_at"]}),
+        (_("Condition of the meter"), {"fields": [("valve", "battery_voltage"), ("signal_percent", "temperature")]}),
         (
             _("Flow"),
-            {"fields": ["standard_total", "working_total", "standard_flow", "working_flow", "pressure"]},
+            {"fields": [("standard_total", "working_total"), ("standard_flow", "working_flow"), "pressure"]},
         ),
         (
             _("Billed by the meter"),
-            {"fields": ["reported_price", "reported_balance", "reported_volume", "reported_amount"]},
+            {"fields": [("reported_price", "reported_balance"), ("reported_volume", "reported_amount")]},
         ),
     ]
 
-    def get_ordering(self, request: HttpRequest) -> list[str]:
+    def get_ordering(self, request: HttpRequest) -> list[str | Combinable]:
         return ["-read_at"] if _about_one_meter(request) else ["-id"]
 
 
@@ -55,7 +56,7 @@ class DailyUsageAdmin(OfMeterAdmin):
     list_filter = [("meter", LinkedFilter)]
     fields = ["meter", "day", "tier", "volume", "unit_price", "amount"]
 
-    def get_ordering(self, request: HttpRequest) -> list[str]:
+    def get_ordering(self, request: HttpRequest) -> list[str | Combinable]:
         return ["-day", "-tier"] if _about_one_meter(request) else ["-id"]
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 
 from meters.models import Meter, MeterState
@@ -33,7 +34,7 @@ _FORWARDED = (
 def tell_cis(meter: Meter, data: Mapping[str, Any], *, now: datetime) -> None:
     """One outbox row per CIS of the meter's company, in the running transaction."""
     body = _body(meter, data, now=now)
-    for peer in cis_peers(meter.company):
+    for peer in cis_peers(meter.company, meter.manufacturer):
         enqueue(peer=peer, code="2001", lane=meter.pk, body=body, now=now)
 
 
@@ -75,7 +76,10 @@ def keep_cis_answer(*, message: OutboundMessage, answer: dict[str, Any], now: da
         if single.is_valid():
             kept[name] = single.validated_data.get(name, kept[name])
     price: Decimal | None = kept["currentprice"]
-    MeterState.objects.filter(meter_id=message.lane).update(
+    # A message that was sent again late must not bring back what the CIS has since corrected.
+    not_newer = Q(cis_asked_at__isnull=True) | Q(cis_asked_at__lte=message.created_at)
+    MeterState.objects.filter(not_newer, meter_id=message.lane).update(
+        cis_asked_at=message.created_at,
         cis_valve_control=kept["valvecontrol"],
         cis_price=price,
         cis_remaining=kept["remainquantity"],

@@ -15,7 +15,8 @@ from protocol.errors import FieldInvalid
 from readings.models import Quality, Reading, Source
 from readings.validation import Anchor, Limits, judge_all
 
-END_OF_DAY = time(23, 59, 59)
+# Where clocks go back at midnight the last second of a day comes twice: the later one ends it.
+END_OF_DAY = time(23, 59, 59, fold=1)
 
 # What a report tells of the meter beside its index; the same names in Reading, and most of them in MeterState.
 TELEMETRY = (
@@ -177,9 +178,12 @@ def _update_state(meter: Meter, report: Report) -> None:
         .first()
     )
     state.read_at, state.index = latest or (None, None)
+    changed = ["read_at", "index"]
     if report.read_at >= meter.registered_at and (state.reported_at is None or report.read_at >= state.reported_at):
         state.reported_at = report.read_at
         state.valve = report.valve
         for name in TELEMETRY:
             setattr(state, name, report.telemetry.get(name))
-    state.save()
+        changed += ["reported_at", "valve", *TELEMETRY]
+    # Only these: the CIS's answer and recharges are written to the same row by others.
+    state.save(update_fields=changed)

@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from meters.models import Meter, ValveState
+from protocol.wire import long_time
 
 
 class Quality(models.TextChoices):
@@ -78,20 +79,21 @@ class Reading(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.meter_id} {self.read_at:%Y-%m-%d %H:%M:%S} {self.index}"
+        return f"{self.meter_id} {long_time(self.read_at)} {self.index}"
 
 
 class DailyUsage(models.Model):
     """What a meter used on one local day in one tier: `volume` m3 at `unit_price` CNY/m3 is `amount` CNY (1015)."""
 
+    # Settlement writes these by the million from locked accounts, whose meters cannot be deleted.
     meter = models.ForeignKey(
-        Meter, models.PROTECT, verbose_name=_("meter"), related_name="daily_usage", db_index=False
+        Meter, models.PROTECT, verbose_name=_("meter"), related_name="daily_usage", db_index=False, db_constraint=False
     )
     day = models.DateField(_("day"))
     tier = models.PositiveSmallIntegerField(_("tier"))
     volume = models.DecimalField(_("volume (m3)"), max_digits=14, decimal_places=4)
     unit_price = models.DecimalField(_("unit price (CNY/m3)"), max_digits=14, decimal_places=4)
-    amount = models.DecimalField(_("amount (CNY)"), max_digits=16, decimal_places=4)
+    amount = models.DecimalField(_("amount (CNY)"), max_digits=20, decimal_places=4)
 
     class Meta:
         verbose_name = _("daily usage")

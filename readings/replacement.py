@@ -2,13 +2,13 @@
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from meters.accounts import is_in_arrears, lock_account
+from meters.accounts import is_in_arrears, lock_account, open_account
 from meters.models import Account, Meter, MeterPrice, MeterState, MeterStatus
 from protocol.errors import Refused
 from readings.closing import end_life
@@ -19,7 +19,11 @@ _SAME_CUSTOMER = (
     *("company", "manufacturer", "user_no", "user_name", "address", "phone", "customer_type"),
     *("billing_model", "pay_mode", "overdraft"),
 )
-_RECHARGES = ("recharged", "recharge_count", "last_recharge", "last_recharged_at")
+# What the customer paid, and what the CIS last said of the customer's balance (billing model 2).
+_SAME_STATE = (
+    *("recharged", "recharge_count", "last_recharge", "last_recharged_at"),
+    *("cis_valve_control", "cis_price", "cis_remaining", "cis_asked_at", "cis_answered_at"),
+)
 
 
 class NewMeterTaken(Refused):
@@ -79,16 +83,11 @@ def _insert(old: Meter, replacement: Replacement, *, now: datetime) -> Meter:
 
 def _open_books(old: Meter, new: Meter, *, now: datetime) -> Account:
     today = timezone.localdate(now)
-    recharges = MeterState.objects.filter(meter=old).values(*_RECHARGES).get()
-    MeterState.objects.create(meter=new, **recharges)
+    state = MeterState.objects.filter(meter=old).values(*_SAME_STATE).get()
+    MeterState.objects.create(meter=new, **state)
     price = MeterPrice.objects.get(meter=old, ends__isnull=True).price
     MeterPrice.objects.create(meter=new, price=price, starts=today)
-    return Account.objects.create(
-        meter=new,
-        unsettled_from=today,
-        settled_through=today - timedelta(days=1),
-        settled_index=new.initial_index,
-    )
+    return open_account(new, first_day=today)
 
 
 def _carry_cycle(account: Account, heir: Account) -> None:

@@ -20,6 +20,7 @@ _REMEMBER = """
     FROM readings_dailyusage u WHERE u.meter_id = ANY(%(meters)s) AND u.day >= %(begins)s
     GROUP BY u.meter_id, u.day
 """
+_LOCK = "SELECT 1 FROM meters_account WHERE meter_id = ANY(%(meters)s) ORDER BY meter_id FOR UPDATE"
 _MOVE_BACK = """
     UPDATE meters_account a
     SET unsettled_from = greatest(%(begins)s, (m.registered_at AT TIME ZONE %(zone)s)::date)
@@ -93,7 +94,9 @@ def resettle(
 def _settle_again(parameters: dict[str, Any], *, through: date, now: datetime, tell: Callable[[Change], None]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_REMEMBER, parameters)
-        cursor.execute(_MOVE_BACK, parameters)
+        with transaction.atomic():
+            cursor.execute(_LOCK, parameters)
+            cursor.execute(_MOVE_BACK, parameters)
         settle(through=through, now=now)
         cursor.execute(_CHANGES, parameters)
         while rows := cursor.fetchmany(1000):

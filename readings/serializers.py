@@ -98,6 +98,8 @@ def _backfill(days: dict[str, Any]) -> dict[date, Decimal]:
         day = parse_day(text.strip())
         if day is None:
             raise FieldInvalid("addGas", f"的日期 {text[:20]} 无效")
+        if day in indexes:
+            raise FieldInvalid("addGas", f"的日期 {day} 重复")
         indexes[day] = IndexSerializer(data={"addGas": value}).parse()["addGas"]
     return indexes
 

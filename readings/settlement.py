@@ -5,22 +5,33 @@ run that was interrupted, missed days, and corrections all take this one path. A
 intake that adds a reading holds the same lock, so no reading falls between being stored and being settled.
 """
 
-from collections.abc import Iterator
+import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
+from meters.models import Account
 from pricing.models import PriceVersion
 from readings import settlement_sql as sql
+
+logger = logging.getLogger(__name__)
 
 
 class DayInFuture(ValueError):
     def __init__(self, day: date) -> None:
         super().__init__(f"{day} has not begun yet: nothing can be settled through it")
+
+
+class SettlementIncomplete(RuntimeError):
+    """Some chunks failed and are still due; the log says why."""
+
+    def __init__(self, failed: int, chunks: int) -> None:
+        super().__init__(f"{failed} of {chunks} chunks of meters could not be settled; they are still due")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +45,44 @@ class Settled:
 def settle(*, through: date, now: datetime) -> Settled:
     """Settle every meter through `through` (local day, inclusive). Running it again changes nothing.
 
-    The running day may be settled too: its later readings make it due again. Raises DayInFuture.
+    The running day may be settled too: its later readings make it due again. Raises DayInFuture; SettlementIncomplete
+    when the database refused some chunk, after all others have been settled.
     """
     if through > timezone.localdate(now):
         raise DayInFuture(through)
     _take_up_price_versions(through=through, now=now)
-    meter_days = meters = 0
-    for first, last in _chunks(through):
-        settled = _settle_chunk(first, last, through=through)
-        meter_days += settled.meter_days
-        meters += settled.meters
-    return Settled(meter_days=meter_days, meters=meters)
+    chunks = [
+        *_settle_chunks(_chunks(through, heirs=False), through=through, heirs=False),
+        *_settle_chunks(_chunks(through, heirs=True), through=through, heirs=True),
+    ]
+    settled = [chunk for chunk in chunks if chunk is not None]
+    if len(settled) < len(chunks):
+        raise SettlementIncomplete(len(chunks) - len(settled), len(chunks))
+    return Settled(sum(chunk.meter_days for chunk in settled), sum(chunk.meters for chunk in settled))
+
+
+def _settle_chunks(chunks: list[tuple[int, int]], *, through: date, heirs: bool) -> list[Settled | None]:
+    """Several chunks at a time, each on a connection of its own; inside a transaction one after another on its own."""
+    if connection.in_atomic_block or len(chunks) < 2 or heirs:
+        return [_try_chunk(chunk, through=through, heirs=heirs) for chunk in chunks]
+
+    def settle_apart(chunk: tuple[int, int]) -> Settled | None:
+        try:
+            return _try_chunk(chunk, through=through, heirs=heirs)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(settings.SETTLEMENT_CONNECTIONS) as threads:
+        return list(threads.map(settle_apart, chunks))
+
+
+def _try_chunk(chunk: tuple[int, int], *, through: date, heirs: bool) -> Settled | None:
+    """None when the chunk could not be settled: the meters of others must not wait for that."""
+    try:
+        return _settle_chunk(*chunk, through=through, heirs=heirs)
+    except DatabaseError:
+        logger.exception("meters %s to %s could not be settled", *chunk)
+        return None
 
 
 def _take_up_price_versions(*, through: date, now: datetime) -> None:
@@ -52,27 +90,31 @@ def _take_up_price_versions(*, through: date, now: datetime) -> None:
     fresh = PriceVersion.objects.filter(applied_at__isnull=True, effective_from__lte=through)
     for version in fresh.order_by("effective_from"):
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(sql.MOVE_BACK_FOR_PRICE, {"price": version.price_id, "begins": version.effective_from})
+            parameters = {"price": version.price_id, "begins": version.effective_from}
+            cursor.execute(sql.LOCK_FOR_PRICE, parameters)
+            cursor.execute(sql.MOVE_BACK_FOR_PRICE, parameters)
             PriceVersion.objects.filter(pk=version.pk).update(applied_at=now)
 
 
-def _chunks(through: date) -> Iterator[tuple[int, int]]:
+def _chunks(through: date, *, heirs: bool) -> list[tuple[int, int]]:
     """Ranges of meter ids that hold at most SETTLEMENT_CHUNK_METERS due meters each."""
     with connection.cursor() as cursor:
-        cursor.execute(sql.CHUNKS, {"through": through, "size": settings.SETTLEMENT_CHUNK_METERS})
-        yield from cursor.fetchall()
+        cursor.execute(sql.CHUNKS, {"through": through, "heirs": heirs, "size": settings.SETTLEMENT_CHUNK_METERS})
+        return cursor.fetchall()
 
 
 def settle_meter(meter_id: int, *, through: date) -> Settled:
     """Settle one meter, in the running transaction of a change that needs its figures now."""
-    return _settle_chunk(meter_id, meter_id, through=through)
+    heir = Account.objects.values_list("is_heir", flat=True).get(meter=meter_id)
+    return _settle_chunk(meter_id, meter_id, through=through, heirs=heir)
 
 
 @transaction.atomic
-def _settle_chunk(first: int, last: int, *, through: date) -> Settled:
+def _settle_chunk(first: int, last: int, *, through: date, heirs: bool) -> Settled:
     parameters: dict[str, Any] = {
         "first": first,
         "last": last,
+        "heirs": heirs,
         "through": through,
         "zone": settings.TIME_ZONE,
     }

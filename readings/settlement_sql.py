@@ -1,7 +1,8 @@
 """The statements of the daily settlement, in the order in which they run.
 
 Between them stand temporary tables of one chunk, analysed where the planner would guess wrong. Parameters: `first` and
-`last` meter id, `through` day, `zone` of the platform.
+`last` meter id, `heirs` (meters that replaced another are settled after those that did not: their running cycle goes on
+from these), `through` day, `zone` of the platform.
 """
 
 from pricing.cycles import CYCLE_BLOCK_SQL
@@ -9,11 +10,20 @@ from pricing.cycles import CYCLE_BLOCK_SQL
 CHUNKS = """
     SELECT min(meter_id), max(meter_id) FROM (
         SELECT meter_id, (row_number() OVER (ORDER BY meter_id) - 1) / %(size)s AS chunk
-        FROM meters_account WHERE unsettled_from <= least(%(through)s, closes_on)) due
+        FROM meters_account
+        WHERE unsettled_from <= least(%(through)s, closes_on) AND is_heir = %(heirs)s) due
     GROUP BY chunk ORDER BY chunk
 """
 
-# A meter that has to be settled again from a day on, never from before its life (its price's first day).
+# The accounts that had a price from a day on, locked in the order in which chunks lock theirs: a settlement under way
+# finishes first, and its result is moved back too.
+LOCK_FOR_PRICE = """
+    SELECT 1 FROM meters_account
+    WHERE meter_id IN (SELECT meter_id FROM meters_meterprice
+        WHERE price_id = %(price)s AND (ends IS NULL OR ends > %(begins)s))
+    ORDER BY meter_id FOR UPDATE
+"""
+
 MOVE_BACK_FOR_PRICE = """
     UPDATE meters_account a
     SET unsettled_from = greatest(%(begins)s, mp.starts)
@@ -25,39 +35,31 @@ MOVE_BACK_FOR_PRICE = """
 # Compiling a plan (jit) costs more than these short chunks gain by it; their sorts and hashes fit in work_mem.
 TUNE = "SELECT set_config('jit', 'off', true), set_config('work_mem', '64MB', true)"
 
-LOCK = """
-    SELECT 1 FROM meters_account
-    WHERE meter_id BETWEEN %(first)s AND %(last)s AND unsettled_from <= least(%(through)s, closes_on)
+# The accounts that are due, locked. `again`: some of these days have been settled before. A reading belongs to its
+# local date; the moments only narrow the search, wide enough for clocks that change at midnight.
+DUE = """
+    CREATE TEMPORARY TABLE due ON COMMIT DROP AS
+    SELECT meter_id, unsettled_from AS begins, least(greatest(settled_through, %(through)s), closes_on) AS through_day,
+        unsettled_from <= settled_through AS again, settled_through, settled_index AS opening,
+        cycle_start, cycle_volume, kept_here, closes_on,
+        unsettled_from::timestamp AT TIME ZONE %(zone)s - interval '3 hours' AS from_moment,
+        (least(greatest(settled_through, %(through)s), closes_on) + 1)::timestamp AT TIME ZONE %(zone)s
+            + interval '3 hours' AS to_moment
+    FROM meters_account
+    WHERE meter_id BETWEEN %(first)s AND %(last)s AND is_heir = %(heirs)s
+        AND unsettled_from <= least(%(through)s, closes_on)
     ORDER BY meter_id FOR UPDATE
 """
 
-# `again`: some of these days have been settled before. Then the opening index is asked of the readings.
-# A chain is a meter and those it replaced: they share the running cycle. `first_day` and the volume used before are
-# those of its first meter.
-DUE = """
-    CREATE TEMPORARY TABLE due ON COMMIT DROP AS
-    SELECT d.*,
-        d.begins::timestamp AT TIME ZONE %(zone)s AS from_moment,
-        (d.through_day + 1)::timestamp AT TIME ZONE %(zone)s AS to_moment,
-        CASE WHEN d.again THEN coalesce(
-            (SELECT r.index FROM readings_reading r
-             WHERE r.meter_id = d.meter_id AND r.quality = 'valid'
-               AND r.read_at < d.begins::timestamp AT TIME ZONE %(zone)s
-             ORDER BY r.read_at DESC LIMIT 1), d.initial_index)
-        ELSE d.settled_index END AS opening
-    FROM (
-        SELECT a.meter_id, a.unsettled_from AS begins,
-            least(greatest(a.settled_through, %(through)s), a.closes_on) AS through_day,
-            a.unsettled_from <= a.settled_through AS again, a.settled_through, a.settled_index,
-            a.cycle_start, a.cycle_volume, m.initial_index, o.id AS chain, o.initial_cycle_volume,
-            (o.registered_at AT TIME ZONE %(zone)s)::date AS first_day,
-            m.billing_model = '3' AS ours, m.billing_model = '3' AND m.pay_mode = '1' AS prepaid, m.overdraft
-        FROM meters_account a
-        JOIN meters_meter m ON m.id = a.meter_id
-        JOIN meters_meter o ON o.id = coalesce(m.origin_id, m.id)
-        WHERE a.meter_id BETWEEN %(first)s AND %(last)s
-            AND a.unsettled_from <= least(%(through)s, a.closes_on)) d
-    ORDER BY d.meter_id
+# Only from here on does a statement see every reading that was stored before the locks were taken.
+REOPEN = """
+    UPDATE due d SET opening = coalesce(
+        (SELECT r.index FROM readings_reading r
+         WHERE r.meter_id = d.meter_id AND r.quality = 'valid' AND r.read_at < d.from_moment + interval '6 hours'
+            AND (r.read_at AT TIME ZONE %(zone)s)::date < d.begins
+         ORDER BY r.read_at DESC LIMIT 1),
+        (SELECT m.initial_index FROM meters_meter m WHERE m.id = d.meter_id))
+    WHERE d.again
 """
 
 UNDONE = """
@@ -72,17 +74,9 @@ UNDO = """
     INSERT INTO undone SELECT meter_id, sum(volume), sum(amount) FROM gone GROUP BY meter_id
 """
 
-# Valid indexes never fall, so the last one of a day is the largest.
-CLOSES = """
-    CREATE TEMPORARY TABLE closes ON COMMIT DROP AS
-    SELECT r.meter_id, (r.read_at AT TIME ZONE %(zone)s)::date AS day, max(r.index) AS index
-    FROM due d JOIN readings_reading r
-        ON r.meter_id = d.meter_id AND r.read_at >= d.from_moment AND r.read_at < d.to_moment
-    WHERE r.quality = 'valid'
-    GROUP BY 1, 2
-"""
-
-# A day's price is the version in effect of the price that the meter had; the version also says when its cycle began.
+# One row per day with a valid reading. Valid indexes never fall, so the last one of a day is the largest. Its price is
+# the version in effect of the price that the meter had; the version also says when the day's cycle began. `carried` is
+# what that cycle had used before the first day that is due: kept on the account for the cycle that simply goes on.
 DAYS = """
     CREATE TEMPORARY TABLE days ON COMMIT DROP AS
     WITH spans AS (
@@ -90,46 +84,63 @@ DAYS = """
             coalesce(lead(effective_from) OVER versions, 'infinity') AS ends,
             max(effective_from) FILTER (WHERE restarts_cycle) OVER versions AS restarted_on
         FROM pricing_priceversion
-        WINDOW versions AS (PARTITION BY price_id ORDER BY effective_from NULLS FIRST))
-    SELECT c.meter_id, c.day, c.index, s.id AS version_id,
-        c.index - coalesce(lag(c.index) OVER (PARTITION BY c.meter_id ORDER BY c.day), d.opening) AS volume,
-        greatest(<cycle block>, s.restarted_on) AS cycle_start
-    FROM closes c
-    JOIN due d ON d.meter_id = c.meter_id
-    JOIN meters_meterprice mp
-        ON mp.meter_id = c.meter_id AND mp.starts <= c.day AND (mp.ends IS NULL OR c.day < mp.ends)
-    JOIN spans s ON s.price_id = mp.price_id AND s.starts <= c.day AND c.day < s.ends
+        WINDOW versions AS (PARTITION BY price_id ORDER BY effective_from NULLS FIRST)),
+    closes AS (
+        SELECT r.meter_id, (r.read_at AT TIME ZONE %(zone)s)::date AS day, max(r.index) AS index
+        FROM due d JOIN readings_reading r
+            ON r.meter_id = d.meter_id AND r.read_at >= d.from_moment AND r.read_at < d.to_moment
+        WHERE r.quality = 'valid' AND (r.read_at AT TIME ZONE %(zone)s)::date BETWEEN d.begins AND d.through_day
+        GROUP BY 1, 2),
+    priced AS (
+        SELECT c.meter_id, c.day, c.index, s.id AS version_id,
+            greatest(<cycle block>, s.restarted_on) AS cycle_start
+        FROM closes c
+        JOIN meters_meterprice mp
+            ON mp.meter_id = c.meter_id AND mp.starts <= c.day AND (mp.ends IS NULL OR c.day < mp.ends)
+        JOIN spans s ON s.price_id = mp.price_id AND s.starts <= c.day AND c.day < s.ends)
+    SELECT p.meter_id, p.day, p.index, p.version_id, p.cycle_start,
+        p.index - coalesce(lag(p.index) OVER (PARTITION BY p.meter_id ORDER BY p.day), d.opening) AS volume,
+        CASE WHEN NOT d.again AND p.cycle_start = d.cycle_start THEN d.cycle_volume END AS carried
+    FROM priced p JOIN due d ON d.meter_id = p.meter_id
 """.replace("<cycle block>", CYCLE_BLOCK_SQL.format(day="c.day", months="s.cycle_months"))
 
-# What each cycle had used before the first day that is due: kept on the account for the cycle that simply goes on.
-# Otherwise the rows say it: the meter's own before that day, and all of the meters it replaced (those that are settled
-# in this same chunk have theirs in `days`).
+# For any other cycle the rows say it: the volume used before the first meter of the chain (a meter and those it
+# replaced), the meter's own days before those that are due, and all days of the meters it replaced; those that are
+# settled in this same chunk have theirs in `days`. Cycles of different lengths overlap where a version or a price
+# begins, so `used` adds up all days that are due: those before the cycle began are taken off here.
 CARRIED = """
-    CREATE TEMPORARY TABLE carried ON COMMIT DROP AS
-    SELECT c.meter_id, c.cycle_start,
-        CASE
-            WHEN NOT d.again AND c.cycle_start = d.cycle_start THEN d.cycle_volume
-            ELSE CASE WHEN d.first_day >= c.cycle_start THEN d.initial_cycle_volume ELSE 0 END
-                + CASE WHEN c.cycle_start >= d.begins THEN 0 ELSE coalesce(
-                    (SELECT sum(u.volume) FROM readings_dailyusage u
-                     WHERE u.meter_id = c.meter_id AND u.day >= c.cycle_start AND u.day < d.begins), 0) END
-                + CASE WHEN d.chain = d.meter_id THEN 0 ELSE coalesce(
-                    (SELECT sum(v.volume) FROM meters_meter p CROSS JOIN LATERAL (
-                        SELECT u.volume FROM readings_dailyusage u
-                        WHERE u.meter_id = p.id AND u.day >= c.cycle_start
-                        UNION ALL
-                        SELECT y.volume FROM days y WHERE y.meter_id = p.id AND y.day >= c.cycle_start) v
-                     WHERE p.id < d.meter_id AND (p.id = d.chain OR p.origin_id = d.chain)), 0) END
-        END AS volume
-    FROM (SELECT DISTINCT meter_id, cycle_start FROM days) c JOIN due d ON d.meter_id = c.meter_id
+    UPDATE days y SET carried = c.volume
+    FROM (
+        SELECT n.meter_id, n.cycle_start,
+            CASE WHEN (o.registered_at AT TIME ZONE %(zone)s)::date >= n.cycle_start
+                THEN o.initial_cycle_volume ELSE 0 END
+            + CASE WHEN n.cycle_start >= d.begins THEN 0 ELSE coalesce(
+                (SELECT sum(u.volume) FROM readings_dailyusage u
+                 WHERE u.meter_id = n.meter_id AND u.day >= n.cycle_start AND u.day < d.begins), 0) END
+            + CASE WHEN m.origin_id IS NULL THEN 0 ELSE coalesce(
+                (SELECT sum(v.volume) FROM meters_meter p CROSS JOIN LATERAL (
+                    SELECT u.volume FROM readings_dailyusage u
+                    WHERE u.meter_id = p.id AND u.day >= n.cycle_start
+                    UNION ALL
+                    SELECT z.volume FROM days z WHERE z.meter_id = p.id AND z.day >= n.cycle_start) v
+                 WHERE p.id < m.id AND (p.id = m.origin_id OR p.origin_id = m.origin_id)), 0) END
+            - n.skipped AS volume
+        FROM (
+            SELECT u.meter_id, u.cycle_start, coalesce(sum(z.volume), 0) AS skipped
+            FROM (SELECT DISTINCT meter_id, cycle_start FROM days WHERE carried IS NULL) u
+            LEFT JOIN days z ON z.meter_id = u.meter_id AND z.day < u.cycle_start
+            GROUP BY u.meter_id, u.cycle_start) n
+        JOIN due d ON d.meter_id = n.meter_id
+        JOIN meters_meter m ON m.id = n.meter_id
+        JOIN meters_meter o ON o.id = coalesce(m.origin_id, m.id)) c
+    WHERE y.carried IS NULL AND y.meter_id = c.meter_id AND y.cycle_start = c.cycle_start
 """
 
 USED = """
     CREATE TEMPORARY TABLE used ON COMMIT DROP AS
-    SELECT y.meter_id, y.day, y.index, y.version_id, y.cycle_start, y.volume,
-        c.volume - y.volume
-            + sum(y.volume) OVER (PARTITION BY y.meter_id, y.cycle_start ORDER BY y.day) AS before
-    FROM days y JOIN carried c ON c.meter_id = y.meter_id AND c.cycle_start = y.cycle_start
+    SELECT meter_id, day, index, version_id, cycle_start, volume,
+        carried - volume + sum(volume) OVER (PARTITION BY meter_id ORDER BY day) AS before
+    FROM days
 """
 
 MADE = """
@@ -166,8 +177,8 @@ BOOK = """
             ELSE 0 END,
         settled_volume = a.settled_volume - coalesce(u.volume, 0) + coalesce(n.volume, 0),
         settled_amount = a.settled_amount - coalesce(u.amount, 0) + coalesce(n.again + n.fresh, 0),
-        in_arrears = d.prepaid AND a.closes_on IS NULL AND
-            a.credited - (a.settled_amount - coalesce(u.amount, 0) + coalesce(n.again + n.fresh, 0)) + d.overdraft <= 0
+        in_arrears = a.closes_on IS NULL AND coalesce(a.overdraft_limit + a.credited
+            - (a.settled_amount - coalesce(u.amount, 0) + coalesce(n.again + n.fresh, 0)) <= 0, false)
     FROM due d
     LEFT JOIN undone u ON u.meter_id = d.meter_id
     LEFT JOIN made n ON n.meter_id = d.meter_id
@@ -187,7 +198,7 @@ ENTRIES = """
     CROSS JOIN LATERAL (VALUES
         ('correction', coalesce(u.amount, 0) - coalesce(n.again, 0), coalesce(u.amount, 0), coalesce(n.again, 0)),
         ('settlement', -coalesce(n.fresh, 0), NULL, NULL)) e (kind, amount, old, new)
-    WHERE d.ours AND e.amount <> 0
+    WHERE d.kept_here AND e.amount <> 0
     ORDER BY d.meter_id
 """
 
@@ -196,10 +207,11 @@ CARRY = """
     WITH carried_on AS (
         SELECT d.meter_id, d.through_day, a.balance, heir.id AS heir_id
         FROM due d
-        JOIN meters_account a ON a.meter_id = d.meter_id AND a.closes_on IS NOT NULL AND a.balance <> 0
+        JOIN meters_account a ON a.meter_id = d.meter_id AND a.balance <> 0
+        JOIN meters_meter m ON m.id = d.meter_id
         CROSS JOIN LATERAL (
-            SELECT max(h.id) AS id FROM meters_meter h WHERE h.origin_id = d.chain) heir
-        WHERE d.ours AND heir.id > d.meter_id),
+            SELECT max(h.id) AS id FROM meters_meter h WHERE h.origin_id = coalesce(m.origin_id, m.id)) heir
+        WHERE d.kept_here AND d.closes_on IS NOT NULL AND heir.id > d.meter_id),
     entries AS (
         INSERT INTO meters_accountentry (meter_id, kind, amount, day, reference)
         SELECT meter_id, 'carry_out', -balance, through_day, '' FROM carried_on
@@ -209,10 +221,9 @@ CARRY = """
         FROM carried_on c WHERE a.meter_id = c.meter_id)
     UPDATE meters_account a
     SET credited = a.credited + c.balance,
-        in_arrears = m.billing_model = '3' AND m.pay_mode = '1' AND a.closes_on IS NULL
-            AND a.credited + c.balance - a.settled_amount + m.overdraft <= 0
+        in_arrears = a.closes_on IS NULL
+            AND coalesce(a.overdraft_limit + a.credited + c.balance - a.settled_amount <= 0, false)
     FROM (SELECT heir_id, sum(balance) AS balance FROM carried_on GROUP BY heir_id) c
-    JOIN meters_meter m ON m.id = c.heir_id
     WHERE a.meter_id = c.heir_id
 """
 
@@ -220,22 +231,20 @@ COUNTS = "SELECT (SELECT count(*) FROM used), (SELECT count(*) FROM due)"
 
 STEPS = (
     TUNE,
-    LOCK,
     DUE,
     "ANALYZE due",
+    REOPEN,
     UNDONE,
     UNDO,
-    CLOSES,
-    "ANALYZE closes",
     DAYS,
+    "CREATE INDEX ON days (meter_id)",
     "ANALYZE days",
     CARRIED,
     USED,
-    "ANALYZE used",
     MADE,
     SPLIT,
     BOOK,
     ENTRIES,
     CARRY,
 )
-CLEAR = "DROP TABLE due, undone, closes, days, carried, used, made"
+CLEAR = "DROP TABLE due, undone, days, used, made"

@@ -27,14 +27,28 @@ class Account(models.Model):
     closes_on = models.DateField(_("last day"), null=True, blank=True)
     settled_index = models.DecimalField(_("settled index (m3)"), max_digits=14, decimal_places=4)
     cycle_start = models.DateField(_("cycle start"), null=True, blank=True)
-    cycle_volume = models.DecimalField(_("volume in the cycle (m3)"), max_digits=14, decimal_places=4, default=0)
-    settled_volume = models.DecimalField(_("settled volume (m3)"), max_digits=16, decimal_places=4, default=0)
-    settled_amount = models.DecimalField(_("settled amount (CNY)"), max_digits=16, decimal_places=4, default=0)
-    credited = models.DecimalField(_("credited (CNY)"), max_digits=16, decimal_places=4, default=0)
+    cycle_volume = models.DecimalField(_("volume in the cycle (m3)"), max_digits=20, decimal_places=4, default=0)
+    settled_volume = models.DecimalField(_("settled volume (m3)"), max_digits=20, decimal_places=4, default=0)
+    settled_amount = models.DecimalField(_("settled amount (CNY)"), max_digits=20, decimal_places=4, default=0)
+    kept_here = models.BooleanField(
+        _("kept here"), default=False, help_text=_("Billing model 3: the platform keeps the money of this meter.")
+    )
+    is_heir = models.BooleanField(
+        _("replaced another"), default=False, help_text=_("Its running cycle goes on from the meter it replaced.")
+    )
+    overdraft_limit = models.DecimalField(
+        _("overdraft (CNY)"),
+        max_digits=14,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        help_text=_("Of a prepaid meter of billing model 3; empty for all others, which are never in arrears."),
+    )
+    credited = models.DecimalField(_("credited (CNY)"), max_digits=20, decimal_places=4, default=0)
     balance = models.GeneratedField(
         verbose_name=_("balance (CNY)"),
         expression=F("credited") - F("settled_amount"),
-        output_field=models.DecimalField(max_digits=16, decimal_places=4),
+        output_field=models.DecimalField(max_digits=20, decimal_places=4),
         db_persist=True,
     )
     in_arrears = models.BooleanField(
@@ -71,12 +85,15 @@ class AccountEntry(models.Model):
     difference; `old_amount` and `new_amount` are what the settled days cost before and after.
     """
 
-    meter = models.ForeignKey(Meter, models.PROTECT, verbose_name=_("meter"), related_name="entries", db_index=False)
+    # Settlement writes these by the million from locked accounts, whose meters cannot be deleted.
+    meter = models.ForeignKey(
+        Meter, models.PROTECT, verbose_name=_("meter"), related_name="entries", db_index=False, db_constraint=False
+    )
     kind = models.CharField(_("kind"), max_length=10, choices=EntryKind)
-    amount = models.DecimalField(_("amount (CNY)"), max_digits=16, decimal_places=4)
+    amount = models.DecimalField(_("amount (CNY)"), max_digits=20, decimal_places=4)
     day = models.DateField(_("day"))
-    old_amount = models.DecimalField(_("before (CNY)"), max_digits=16, decimal_places=4, null=True, blank=True)
-    new_amount = models.DecimalField(_("after (CNY)"), max_digits=16, decimal_places=4, null=True, blank=True)
+    old_amount = models.DecimalField(_("before (CNY)"), max_digits=20, decimal_places=4, null=True, blank=True)
+    new_amount = models.DecimalField(_("after (CNY)"), max_digits=20, decimal_places=4, null=True, blank=True)
     reference = models.CharField(_("reference"), max_length=64, blank=True)
     created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
 

@@ -39,9 +39,9 @@ class CustomerType(models.TextChoices):
 class BillingModel(models.TextChoices):
     """Who keeps the money (R11)."""
 
-    METER = "1", _("meter")
-    CIS = "2", _("CIS")
-    PLATFORM = "3", _("platform")
+    METER = "1", _("settled in the meter")
+    CIS = "2", _("settled by the CIS")
+    PLATFORM = "3", _("settled by the platform")
 
 
 class PayMode(models.TextChoices):
@@ -195,6 +195,9 @@ class MeterState(models.Model):
     )
     cis_remaining = models.DecimalField(
         _("remaining by the CIS"), max_digits=14, decimal_places=4, null=True, blank=True
+    )
+    cis_asked_at = models.DateTimeField(
+        _("CIS asked at"), null=True, blank=True, help_text=_("When the reading that the CIS answered was taken.")
     )
     cis_answered_at = models.DateTimeField(_("CIS answered at"), null=True, blank=True)
     recharged = models.DecimalField(_("recharged (CNY)"), max_digits=16, decimal_places=4, default=0)

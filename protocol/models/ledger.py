@@ -36,6 +36,8 @@ class InboundMessage(models.Model):
         indexes: ClassVar = [
             # Readers: the admin's list (newest first) and forget_serials.
             models.Index(fields=["received_at"], name="inbound_received"),
+            # Reader: the admin's list of what was refused.
+            models.Index(fields=["received_at"], name="inbound_failed", condition=Q(succeeded=False)),
             # Reader: the admin's search for a serial, failed messages included.
             models.Index(fields=["serial_no"], name="inbound_serial"),
         ]

@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from protocol.models.parties import Peer
+from protocol.wire import long_time
 
 
 class DeliveryState(models.TextChoices):
@@ -73,7 +74,7 @@ class OutboundAttempt(models.Model):
         ordering: ClassVar = ["id"]
 
     def __str__(self) -> str:
-        return f"{self.attempted_at:%Y-%m-%d %H:%M:%S}"
+        return long_time(self.attempted_at)
 
 
 class PeerHealth(models.Model):

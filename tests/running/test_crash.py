@@ -39,6 +39,7 @@ def environment():
         "CELERY_QUEUE": f"test-{uuid.uuid4().hex}",
         "OUTBOX_SWEEP_SECONDS": "0.5",
         "OUTBOX_LEASE_SECONDS": "3",
+        "OUTBOX_TOTAL_TIMEOUT_SECONDS": "2",
         "OUTBOX_BATCH": "5",
     }
 

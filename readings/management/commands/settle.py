@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from readings.settlement import DayInFuture, settle
+from readings.settlement import DayInFuture, SettlementIncomplete, settle
 
 
 class Command(BaseCommand):
@@ -18,6 +18,6 @@ class Command(BaseCommand):
         through = through or timezone.localdate(now) - timedelta(days=1)
         try:
             settled = settle(through=through, now=now)
-        except DayInFuture as error:
+        except (DayInFuture, SettlementIncomplete) as error:
             raise CommandError(str(error)) from None
         self.stdout.write(f"{settled.meter_days} meter-days settled through {through}")

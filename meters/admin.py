@@ -1,0 +1,208 @@
+"""Meters and all that is known of one. They come over the interface (1001); here they are read."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Case, F, Q, QuerySet, When
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from meters.models import Account, AccountEntry, BillingModel, Meter, MeterPrice, MeterState, MeterStatus, ValveState
+from protocol.admin_base import (
+    LargeTableAdmin,
+    LinkedFilter,
+    ReadOnlyStack,
+    ReadOnlyTable,
+    link_column,
+    list_url,
+)
+from protocol.models import OutboundMessage
+
+# Fields in a tuple share a line.
+LATEST = [("read_at", "index"), ("reported_at", "valve"), ("battery_voltage", "signal_percent", "temperature")]
+BY_THE_METER = [("reported_price", "reported_balance"), ("reported_volume", "reported_amount")]
+BY_THE_CIS = [("cis_valve_control", "cis_price", "cis_remaining"), ("cis_answered_at", "cis_asked_at")]
+RECHARGES = [("recharged", "recharge_count"), ("last_recharge", "last_recharged_at")]
+MONEY = [("balance", "credited", "in_arrears"), ("kept_here", "overdraft_limit")]
+SETTLED = [("settled_through", "unsettled_from", "closes_on"), ("settled_index", "settled_volume", "settled_amount")]
+CYCLE = [("cycle_start", "cycle_volume", "is_heir")]
+
+
+def numbered(number: str) -> Q:
+    """The meters, ended ones too, that have exactly this meter or user number; or this device id now."""
+    return Q(meter_no=number) | Q(user_no=number) | Q(device_id=number, status=MeterStatus.ACTIVE)
+
+
+class StateStack(ReadOnlyStack):
+    model = MeterState
+    fieldsets: ClassVar[Any] = [
+        (None, {"fields": LATEST}),
+        (_("Reported by the meter"), {"fields": BY_THE_METER}),
+        (_("Answered by the CIS"), {"fields": BY_THE_CIS}),
+        (_("Recharges"), {"fields": RECHARGES}),
+    ]
+
+
+class AccountStack(ReadOnlyStack):
+    model = Account
+    fieldsets: ClassVar[Any] = [(None, {"fields": MONEY + SETTLED + CYCLE})]
+
+
+class MeterPriceTable(ReadOnlyTable):
+    model = MeterPrice
+    fields = ["price", "starts", "ends"]
+
+
+@admin.register(Meter)
+class MeterAdmin(LargeTableAdmin):
+    list_display = [
+        "meter_no",
+        "user_no",
+        "user_name",
+        "latest_index",
+        "latest_read_at",
+        "valve",
+        "shown_balance",
+        "status",
+        "company",
+        "manufacturer",
+    ]
+    list_select_related = ["company", "manufacturer", "state"]
+    list_filter = ["status", "company", "manufacturer", "state__valve", "meter_type", "billing_model", "customer_type"]
+    search_fields = ["meter_no", "user_no", "user_name", "address", "device_id", "phone"]
+    search_help_text = _(
+        "Meter number, user number, user name, address, device id or phone; a whole number is found at once"
+    )
+    ordering = ["-id"]
+    sortable_by = ["meter_no", "user_no"]
+    fieldsets: ClassVar[Any] = [
+        (
+            None,
+            {
+                "fields": [
+                    ("meter_no", "device_id", "comm_no"),
+                    ("meter_type", "manufacturer", "status"),
+                    "linked_lists",
+                ]
+            },
+        ),
+        (_("Customer"), {"fields": [("company", "user_no", "user_name"), ("customer_type", "phone", "address")]}),
+        (_("Billing"), {"fields": [("billing_model", "pay_mode"), ("shown_balance", "overdraft")]}),
+        (
+            _("Life"),
+            {
+                "fields": [
+                    ("registered_at", "initial_index", "initial_cycle_volume"),
+                    ("ended_at", "closing_index", "end_reason"),
+                    ("replaces", "replaced_by_page", "created_at"),
+                ]
+            },
+        ),
+    ]
+    inlines = [StateStack, AccountStack, MeterPriceTable]
+    replaced_by_page = staticmethod(link_column("replaced_by", _("replaced by")))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With the balance by who keeps the money (R11)."""
+        balance = Case(
+            When(billing_model=BillingModel.METER, then=F("state__reported_balance")),
+            When(billing_model=BillingModel.CIS, then=F("state__cis_remaining")),
+            default=F("account__balance"),
+        )
+        return super().get_queryset(request).annotate(balance_now=balance)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """A whole number first, which an index finds; a part of anything reads the table."""
+        exact = queryset.filter(numbered(search_term.strip()))
+        if search_term and exact.exists():
+            return exact, False
+        return super().get_search_results(request, queryset, search_term)
+
+    def extra_lists(self, obj: Meter) -> Iterable[tuple[str, str]]:
+        return [(str(_("Outbound messages")), list_url(OutboundMessage, lane=obj.pk))]
+
+    @admin.display(description=_("valve"))
+    def valve(self, meter: Meter) -> Any:
+        return ValveState(meter.state.valve).label
+
+    @admin.display(description=_("index (m3)"))
+    def latest_index(self, meter: Meter) -> Decimal | None:
+        return meter.state.index
+
+    @admin.display(description=_("read at"))
+    def latest_read_at(self, meter: Meter) -> datetime | None:
+        return meter.state.read_at
+
+    @admin.display(description=_("balance (CNY)"))
+    def shown_balance(self, meter: Any) -> Decimal | None:
+        return meter.balance_now
+
+
+class OfMeterAdmin(LargeTableAdmin):
+    """Rows of meters, found by a whole number of their meter."""
+
+    list_select_related = ["meter"]
+    search_fields = ["meter__meter_no", "meter__user_no", "meter__device_id"]
+    search_help_text = _("A whole meter number, user number or device id")
+    meter_page = staticmethod(link_column("meter", _("meter")))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        if not search_term:
+            return queryset, False
+        meters = Meter.objects.filter(numbered(search_term.strip())).values_list("pk", flat=True)
+        # As a list: the planner then takes the rows of these meters by their index, whatever the order of the list.
+        return queryset.filter(meter__in=list(meters)), False
+
+
+@admin.register(MeterState)
+class MeterStateAdmin(OfMeterAdmin):
+    list_display = ["meter", "read_at", "index", "valve", "battery_voltage", "signal_percent", "reported_at"]
+    list_filter = ["valve", ("meter", LinkedFilter)]
+    ordering = ["-meter"]
+    fieldsets: ClassVar[Any] = [(None, {"fields": ["meter", *LATEST]}), *StateStack.fieldsets[1:]]
+
+
+@admin.register(Account)
+class AccountAdmin(OfMeterAdmin):
+    list_display = [
+        "meter",
+        "balance",
+        "credited",
+        "settled_amount",
+        "settled_volume",
+        "settled_through",
+        "unsettled_from",
+        "in_arrears",
+    ]
+    list_filter = ["in_arrears", ("meter", LinkedFilter)]
+    ordering = ["-meter"]
+    fieldsets: ClassVar[Any] = [
+        (None, {"fields": ["meter", *MONEY]}),
+        (_("Settlement"), {"fields": SETTLED}),
+        (_("Price cycle"), {"fields": CYCLE}),
+    ]
+
+
+@admin.register(MeterPrice)
+class MeterPriceAdmin(OfMeterAdmin):
+    list_display = ["__str__", "meter_page", "price_page", "starts", "ends"]
+    list_select_related = ["meter", "price"]
+    list_filter = [("price", LinkedFilter), ("meter", LinkedFilter)]
+    ordering = ["-id"]
+    fields = ["meter", "price", "starts", "ends"]
+    price_page = staticmethod(link_column("price", _("price")))
+
+
+@admin.register(AccountEntry)
+class AccountEntryAdmin(OfMeterAdmin):
+    list_display = ["created_at", "meter_page", "kind", "amount", "day", "reference"]
+    list_filter = ["kind", ("meter", LinkedFilter)]
+    ordering = ["-id"]
+    fields = ["meter", "kind", "amount", "day", ("old_amount", "new_amount"), "reference", "created_at"]

@@ -1,0 +1,93 @@
+"""Which pages the admin has, and what the tests look at on them."""
+
+from collections.abc import Iterator
+
+from django.test import Client
+from django.urls import reverse
+
+from meters.models import Account, AccountEntry, Meter, MeterPrice, MeterState
+from pricing.models import Price, PriceTier, PriceVersion
+from protocol import admin_base
+from protocol.models import Company, InboundMessage, Manufacturer, OutboundAttempt, OutboundMessage, Peer, PeerHealth
+from readings.models import DailyUsage, Reading
+from tests.admin.rows import make_person
+
+EDITABLE = [Company, Manufacturer, Peer]
+READ_ONLY = [
+    PeerHealth,
+    InboundMessage,
+    OutboundMessage,
+    OutboundAttempt,
+    Price,
+    PriceVersion,
+    PriceTier,
+    Meter,
+    MeterState,
+    Account,
+    AccountEntry,
+    MeterPrice,
+    Reading,
+    DailyUsage,
+]
+LARGE = [
+    InboundMessage,
+    OutboundMessage,
+    OutboundAttempt,
+    Meter,
+    MeterState,
+    Account,
+    AccountEntry,
+    MeterPrice,
+    Reading,
+    DailyUsage,
+]
+SEARCHES = {
+    Company: "10001",
+    Manufacturer: "0030",
+    Peer: "cis-1",
+    PeerHealth: "cis-1",
+    InboundMessage: "in-1",
+    OutboundMessage: "out-1",
+    OutboundAttempt: "out-1",
+    Price: "居民价",
+    PriceVersion: "居民价",
+    PriceTier: "居民价",
+    Meter: "000000000001",
+    MeterState: "U000001",
+    Account: "U000001",
+    AccountEntry: "U000001",
+    MeterPrice: "D000001",
+    Reading: "000000000001",
+    DailyUsage: "U000001",
+}
+ROOMS = {"protocol", "pricing", "meters", "readings"}
+LIMIT = f"LIMIT {admin_base.COUNT_CAP + 1}"
+LANGUAGES = ["zh-hans", "en"]
+
+
+def page(model, what: str, *args) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{what}", args=args)
+
+
+def sign_in(client: Client, *, language: str = "zh-hans", person=None) -> Client:
+    client.force_login(person or make_person())
+    client.cookies["django_language"] = language
+    return client
+
+
+def busy(model):
+    """A row that others refer to."""
+    return next(row for row in model.objects.order_by("pk") if "idle" not in str(row))
+
+
+def counts_of(model, queries) -> list[str]:
+    return [q["sql"] for q in queries if "COUNT(" in q["sql"] and model._meta.db_table in q["sql"]]
+
+
+def filter_queries(response, *, every: bool) -> Iterator[str]:
+    """The links of each filter of a list: every choice, or the last one."""
+    changelist = response.context["cl"]
+    for spec in changelist.filter_specs:
+        choices = list(spec.choices(changelist))
+        for choice in choices if every else choices[-1:]:
+            yield choice["query_string"]

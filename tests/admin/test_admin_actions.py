@@ -1,0 +1,181 @@
+"""What staff can do: send messages again, resume a paused peer, and keep peers with their secrets."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
+from django.utils import timezone
+
+from protocol.models import Company, OutboundMessage, Peer, PeerHealth, PeerKind
+from tests.admin.browsing import page, sign_in
+from tests.admin.rows import SECRET, make_outbound, make_parties, make_peer, make_person
+
+NEW_SECRET = "Neues-Geheimnis-77"
+
+
+@pytest.fixture
+def rows(db):
+    return make_parties()
+
+
+def act(client, model, action, rows):
+    return client.post(
+        page(model, "changelist"), {"action": action, "_selected_action": [row.pk for row in rows]}, follow=True
+    )
+
+
+def allow(person, *names):
+    person.user_permissions.set(Permission.objects.filter(codename__in=names))
+
+
+def four_messages(rows):
+    states = ["pending", "delivered", "rejected", "dead"]
+    return [make_outbound(rows, n, lane=n, state=state) for n, state in enumerate(states)]
+
+
+def states():
+    return dict(OutboundMessage.objects.values_list("serial_no", "state"))
+
+
+def test_send_again_takes_the_chosen_dead_and_rejected_ones(client, rows):
+    messages = four_messages(rows)
+    left_alone = make_outbound(rows, 9, lane=9, state="dead")
+    before = timezone.now()
+    response = act(sign_in(client, language="en"), OutboundMessage, "send_again", messages)
+    assert "2 messages will be sent again." in response.text
+    assert states() == {
+        "out-0": "pending",
+        "out-1": "delivered",
+        "out-2": "pending",
+        "out-3": "pending",
+        "out-9": "dead",
+    }
+    for message in OutboundMessage.objects.filter(serial_no__in=["out-2", "out-3"]):
+        assert (message.tries, message.finished_at) == (0, None)
+        assert before <= message.due_at <= timezone.now()
+    left_alone.refresh_from_db()
+    assert left_alone.tries == 9
+
+
+@pytest.mark.parametrize("permissions", [["view_outboundmessage"], ["view_outboundmessage", "change_peer"]])
+def test_send_again_needs_the_permission_to_change_messages(client, rows, permissions):
+    messages = four_messages(rows)
+    person = make_person("reader", superuser=False)
+    allow(person, *permissions)
+    before = states()
+    response = act(sign_in(client, person=person), OutboundMessage, "send_again", messages)
+    assert response.status_code == 200
+    assert "send_again" not in response.text
+    assert states() == before
+
+
+def test_who_may_change_messages_may_send_again_but_not_edit(client, rows):
+    message = make_outbound(rows, 1, lane=1, state="dead")
+    person = make_person("operator", superuser=False)
+    allow(person, "view_outboundmessage", "change_outboundmessage")
+    sign_in(client, person=person)
+    assert client.post(page(OutboundMessage, "change", message.pk), {"state": "delivered"}).status_code == 403
+    act(client, OutboundMessage, "send_again", [message])
+    assert states() == {"out-1": "pending"}
+
+
+def test_resume_closes_the_breaker_of_the_chosen_peers(client, rows):
+    others = [make_peer("other-1"), make_peer("other-2")]
+    paused = timezone.now() + timedelta(minutes=5)
+    for peer in others:
+        PeerHealth.objects.create(peer=peer, consecutive_failures=12, paused_until=paused)
+    response = act(sign_in(client, language="en"), PeerHealth, "resume", [rows.peer, others[0]])
+    assert "Sending to 2 peers is resumed." in response.text
+    health = {health.peer.app_code: health for health in PeerHealth.objects.select_related("peer")}
+    for app_code in ("cis-1", "other-1"):
+        assert (health[app_code].consecutive_failures, health[app_code].paused_until) == (0, None)
+    assert (health["other-2"].consecutive_failures, health["other-2"].paused_until) == (12, paused)
+
+
+def test_resume_needs_the_permission_to_change_peer_health(client, rows):
+    person = make_person("reader", superuser=False)
+    allow(person, "view_peerhealth")
+    act(sign_in(client, person=person), PeerHealth, "resume", [rows.peer])
+    assert PeerHealth.objects.get().consecutive_failures == 11
+
+
+def peer_data(company, **changes):
+    data = {
+        "kind": PeerKind.CIS,
+        "name": "营收系统",
+        "is_active": "on",
+        "app_code": "cis-2",
+        "secret": "",
+        "url": "http://127.0.0.1:9",
+        "allowed_addresses": "10.0.0.0/8,127.0.0.1",
+        "companies": [company.pk],
+    }
+    return {**data, **changes}
+
+
+def test_a_new_peer_needs_a_secret_and_keeps_it(client, rows):
+    sign_in(client)
+    refused = client.post(page(Peer, "add"), peer_data(rows.company))
+    assert refused.status_code == 200
+    assert not Peer.objects.filter(app_code="cis-2").exists()
+    assert client.post(page(Peer, "add"), peer_data(rows.company, secret=NEW_SECRET)).status_code == 302
+    peer = Peer.objects.get(app_code="cis-2")
+    assert peer.app_secret == NEW_SECRET
+    assert peer.allowed_addresses == ["10.0.0.0/8", "127.0.0.1"]
+    assert list(peer.companies.all()) == [rows.company]
+
+
+def test_a_refused_form_does_not_give_the_secret_back(client, rows):
+    data = peer_data(rows.company, secret=NEW_SECRET, allowed_addresses="nonsense")
+    response = sign_in(client).post(page(Peer, "add"), data)
+    assert response.status_code == 200
+    assert NEW_SECRET not in response.text
+
+
+@pytest.mark.parametrize(("entered", "kept"), [("", SECRET), (NEW_SECRET, NEW_SECRET)])
+def test_a_changed_peer_keeps_its_secret_unless_a_new_one_is_entered(client, rows, entered, kept):
+    data = peer_data(rows.company, name="新名称", app_code="cis-1", secret=entered)
+    assert sign_in(client).post(page(Peer, "change", rows.peer.pk), data).status_code == 302
+    peer = Peer.objects.get(pk=rows.peer.pk)
+    assert (peer.name, peer.app_secret) == ("新名称", kept)
+    entry = LogEntry.objects.get()
+    assert SECRET not in entry.change_message
+    assert NEW_SECRET not in entry.change_message
+
+
+def test_who_may_only_look_at_peers_sees_no_field_for_a_secret(client, rows):
+    person = make_person("reader", superuser=False)
+    allow(person, "view_peer")
+    response = sign_in(client, person=person).get(page(Peer, "change", rows.peer.pk))
+    assert response.status_code == 200
+    assert 'name="secret"' not in response.text
+
+
+@pytest.mark.parametrize(("kind", "field"), [(PeerKind.CIS, "companies"), (PeerKind.HEADEND, "manufacturers")])
+def test_a_peer_needs_the_scope_of_its_kind(client, rows, kind, field):
+    data = peer_data(rows.company, kind=kind, secret=NEW_SECRET, companies=[], manufacturers=[])
+    response = sign_in(client).post(page(Peer, "add"), data)
+    assert list(response.context["adminform"].form.errors) == [field]
+
+
+def test_a_peer_with_messages_cannot_be_deleted_one_without_can_once_it_is_inactive(client, rows):
+    sign_in(client)
+    make_outbound(rows, 1, lane=1)
+    used, unused = rows.peer, make_peer("unused")
+    Peer.objects.filter(pk=used.pk).update(is_active=False)
+    assert client.post(page(Peer, "delete", used.pk), {"post": "yes"}).status_code == 403
+    assert client.post(page(Peer, "delete", unused.pk), {"post": "yes"}).status_code == 403
+    Peer.objects.filter(pk=unused.pk).update(is_active=False)
+    assert client.post(page(Peer, "delete", unused.pk), {"post": "yes"}).status_code == 302
+    assert used in Peer.objects.all()
+    assert not Peer.objects.filter(app_code="unused").exists()
+
+
+def test_companies_can_be_added_and_changed(client, rows):
+    sign_in(client)
+    assert client.post(page(Company, "add"), {"code": "10002", "name": "乙"}).status_code == 302
+    company = Company.objects.get(code="10002")
+    assert client.post(page(Company, "change", company.pk), {"code": "10002", "name": "丙"}).status_code == 302
+    company.refresh_from_db()
+    assert company.name == "丙"
