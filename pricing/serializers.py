@@ -16,6 +16,7 @@ from protocol.fields import (
     ObjectField,
     TextField,
     WireSerializer,
+    given,
 )
 
 CREATE, ADJUST = "1", "2"
@@ -56,11 +57,7 @@ def _tariff(data: dict[str, Any]) -> Tariff:
     expected = {f"price{n}": n for n in range(1, length + 1)}
     ends = {f"ladder{n}End": n for n in range(1, length)}
     fields = {key: NumberField(integer_digits=PRICE_DIGITS) for key in expected} | {key: NumberField() for key in ends}
-    surplus = [
-        key
-        for key, value in detail.items()
-        if _TIER_KEY.fullmatch(key) and key not in fields and value not in (None, "")
-    ]
+    surplus = [key for key in given(detail) if _TIER_KEY.fullmatch(key) and key not in fields]
     if surplus:
         raise FieldInvalid("priceLength", f"与 {surplus[0]} 不一致")
     values = type("TiersSerializer", (WireSerializer,), fields)(data=detail).parse()

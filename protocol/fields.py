@@ -1,7 +1,7 @@
 """Fields of request serializers: lenient in form, strict in value (R6). All errors are in Chinese, as on the wire."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -202,17 +202,17 @@ class ObjectField(serializers.Field):
         return value
 
 
-def _given(value: Any) -> bool:
-    return value is not None and value != ""
+def given(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What `data` gives, with texts trimmed: null, "" and blanks mean "not given" (R6)."""
+    trimmed = {key: value.strip() if isinstance(value, str) else value for key, value in data.items()}
+    return {key: value for key, value in trimmed.items() if value is not None and value != ""}
 
 
 class WireSerializer(serializers.Serializer):
     """Trims every text, takes null, "" and a missing key for "not given", ignores unknown keys (R6)."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        trimmed = {key: value.strip() if isinstance(value, str) else value for key, value in data.items()}
-        given = {key: value for key, value in trimmed.items() if _given(value)}
-        return super().to_internal_value(given)
+        return super().to_internal_value(given(data))
 
     def parse(self) -> dict[str, Any]:
         """The validated data; raises FieldInvalid (9999) for the first field that is wrong."""

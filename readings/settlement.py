@@ -63,7 +63,7 @@ def settle(*, through: date, now: datetime) -> Settled:
 
 def _settle_chunks(chunks: list[tuple[int, int]], *, through: date, heirs: bool) -> list[Settled | None]:
     """Several chunks at a time, each on a connection of its own; inside a transaction one after another on its own."""
-    if connection.in_atomic_block or len(chunks) < 2 or heirs:
+    if connection.in_atomic_block or min(len(chunks), settings.SETTLEMENT_CONNECTIONS) < 2 or heirs:
         return [_try_chunk(chunk, through=through, heirs=heirs) for chunk in chunks]
 
     def settle_apart(chunk: tuple[int, int]) -> Settled | None:

@@ -1,8 +1,8 @@
 """The statements of the daily settlement, in the order in which they run.
 
-Between them stand temporary tables of one chunk, analysed where the planner would guess wrong. Parameters: `first` and
-`last` meter id, `heirs` (meters that replaced another are settled after those that did not: their running cycle goes on
-from these), `through` day, `zone` of the platform.
+Between them stand temporary tables of one chunk; the first is analysed, since the planner would guess `again` wrong.
+Parameters: `first` and `last` meter id, `heirs` (meters that replaced another are settled after those that did not:
+their running cycle goes on from these), `through` day, `zone` of the platform.
 """
 
 from pricing.cycles import CYCLE_BLOCK_SQL
@@ -77,6 +77,7 @@ UNDO = """
 # One row per day with a valid reading. Valid indexes never fall, so the last one of a day is the largest. Its price is
 # the version in effect of the price that the meter had; the version also says when the day's cycle began. `carried` is
 # what that cycle had used before the first day that is due: kept on the account for the cycle that simply goes on.
+# Meters settled again get a silent row for their last day, so that their cycle is known even when no usage is left.
 DAYS = """
     CREATE TEMPORARY TABLE days ON COMMIT DROP AS
     WITH spans AS (
@@ -91,17 +92,25 @@ DAYS = """
             ON r.meter_id = d.meter_id AND r.read_at >= d.from_moment AND r.read_at < d.to_moment
         WHERE r.quality = 'valid' AND (r.read_at AT TIME ZONE %(zone)s)::date BETWEEN d.begins AND d.through_day
         GROUP BY 1, 2),
+    ends AS (
+        SELECT meter_id, day, index, false AS silent FROM closes
+        UNION ALL
+        SELECT d.meter_id, d.through_day, NULL, true FROM due d WHERE d.again AND NOT EXISTS (
+            SELECT 1 FROM closes c WHERE c.meter_id = d.meter_id AND c.day = d.through_day)),
     priced AS (
-        SELECT c.meter_id, c.day, c.index, s.id AS version_id,
+        SELECT c.meter_id, c.day, c.index, c.silent, s.id AS version_id,
             greatest(<cycle block>, s.restarted_on) AS cycle_start
-        FROM closes c
+        FROM ends c
         JOIN meters_meterprice mp
             ON mp.meter_id = c.meter_id AND mp.starts <= c.day AND (mp.ends IS NULL OR c.day < mp.ends)
         JOIN spans s ON s.price_id = mp.price_id AND s.starts <= c.day AND c.day < s.ends)
-    SELECT p.meter_id, p.day, p.index, p.version_id, p.cycle_start,
-        p.index - coalesce(lag(p.index) OVER (PARTITION BY p.meter_id ORDER BY p.day), d.opening) AS volume,
-        CASE WHEN NOT d.again AND p.cycle_start = d.cycle_start THEN d.cycle_volume END AS carried
+    SELECT p.meter_id, p.day, p.silent, p.version_id, p.cycle_start,
+        coalesce(p.index, lag(p.index) OVER meter, d.opening) AS index,
+        CASE WHEN p.silent THEN 0 ELSE p.index - coalesce(lag(p.index) OVER meter, d.opening) END AS volume,
+        CASE WHEN NOT d.again AND p.cycle_start = d.cycle_start AND p.cycle_start <= d.begins
+            THEN d.cycle_volume END AS carried
     FROM priced p JOIN due d ON d.meter_id = p.meter_id
+    WINDOW meter AS (PARTITION BY p.meter_id ORDER BY p.day)
 """.replace("<cycle block>", CYCLE_BLOCK_SQL.format(day="c.day", months="s.cycle_months"))
 
 # For any other cycle the rows say it: the volume used before the first meter of the chain (a meter and those it
@@ -138,75 +147,80 @@ CARRIED = """
 
 USED = """
     CREATE TEMPORARY TABLE used ON COMMIT DROP AS
-    SELECT meter_id, day, index, version_id, cycle_start, volume,
+    SELECT meter_id, day, silent, index, version_id, cycle_start, volume,
         carried - volume + sum(volume) OVER (PARTITION BY meter_id ORDER BY day) AS before
     FROM days
 """
 
-MADE = """
-    CREATE TEMPORARY TABLE made (meter_id bigint, volume numeric, again numeric, fresh numeric) ON COMMIT DROP
-"""
-
 # The tier split: the overlap of (used before, used after] with each tier. A day of 0 goes to the tier it stands in.
-SPLIT = """
-    WITH rows AS (
-        INSERT INTO readings_dailyusage (meter_id, day, tier, volume, unit_price, amount)
-        SELECT meter_id, day, position, part, unit_price, round(part * unit_price, 4)
-        FROM (
-            SELECT u.meter_id, u.day, u.volume, u.before, t.position, t.lower, t.upper, t.unit_price,
-                greatest(least(u.before + u.volume, t.upper) - greatest(u.before, t.lower), 0) AS part
-            FROM used u JOIN pricing_pricetier t ON t.version_id = u.version_id) parts
-        WHERE part > 0
-           OR (volume = 0 AND (before > lower OR position = 1) AND (upper IS NULL OR before <= upper))
-        ORDER BY meter_id, day, position
-        RETURNING meter_id, day, volume, amount)
-    INSERT INTO made
-    SELECT r.meter_id, sum(r.volume), coalesce(sum(r.amount) FILTER (WHERE r.day <= d.settled_through), 0),
-        coalesce(sum(r.amount) FILTER (WHERE r.day > d.settled_through), 0)
-    FROM rows r JOIN due d ON d.meter_id = r.meter_id GROUP BY r.meter_id
+PARTS = """
+    CREATE TEMPORARY TABLE parts ON COMMIT DROP AS
+    SELECT meter_id, day, position AS tier, part AS volume, unit_price, round(part * unit_price, 4) AS amount
+    FROM (
+        SELECT u.meter_id, u.day, u.volume, u.before, t.position, t.lower, t.upper, t.unit_price,
+            greatest(least(u.before + u.volume, t.upper) - greatest(u.before, t.lower), 0) AS part
+        FROM used u JOIN pricing_pricetier t ON t.version_id = u.version_id
+        WHERE NOT u.silent) split
+    WHERE part > 0
+       OR (volume = 0 AND (before > lower OR position = 1) AND (upper IS NULL OR before <= upper))
+    ORDER BY meter_id, day, position
 """
 
-# Where days were undone and none made anew, the cycle is unknown until the next usage: NULL asks the rows again.
-BOOK = """
-    UPDATE meters_account a
-    SET settled_through = d.through_day,
-        unsettled_from = d.through_day + 1,
-        settled_index = coalesce(l.index, d.opening),
-        cycle_start = CASE WHEN l.meter_id IS NOT NULL THEN l.cycle_start WHEN NOT d.again THEN a.cycle_start END,
-        cycle_volume = CASE WHEN l.meter_id IS NOT NULL THEN l.cycle_volume WHEN NOT d.again THEN a.cycle_volume
-            ELSE 0 END,
-        settled_volume = a.settled_volume - coalesce(u.volume, 0) + coalesce(n.volume, 0),
-        settled_amount = a.settled_amount - coalesce(u.amount, 0) + coalesce(n.again + n.fresh, 0),
-        in_arrears = a.closes_on IS NULL AND coalesce(a.overdraft_limit + a.credited
-            - (a.settled_amount - coalesce(u.amount, 0) + coalesce(n.again + n.fresh, 0)) <= 0, false)
+USAGE = """
+    INSERT INTO readings_dailyusage (meter_id, day, tier, volume, unit_price, amount)
+    SELECT meter_id, day, tier, volume, unit_price, amount FROM parts
+"""
+
+# All that changes on each account. `again` is what the days cost that had been settled before, `fresh` the new ones.
+OUTCOME = """
+    CREATE TEMPORARY TABLE outcome ON COMMIT DROP AS
+    SELECT d.meter_id, d.through_day, d.kept_here, d.closes_on,
+        coalesce(l.index, d.opening) AS index, l.meter_id IS NOT NULL AS has_days, l.cycle_start, l.cycle_volume,
+        coalesce(n.volume, 0) - coalesce(u.volume, 0) AS volume,
+        coalesce(u.amount, 0) AS undone, coalesce(n.again, 0) AS again, coalesce(n.fresh, 0) AS fresh
     FROM due d
     LEFT JOIN undone u ON u.meter_id = d.meter_id
-    LEFT JOIN made n ON n.meter_id = d.meter_id
+    LEFT JOIN (
+        SELECT p.meter_id, sum(p.volume) AS volume,
+            coalesce(sum(p.amount) FILTER (WHERE p.day <= x.settled_through), 0) AS again,
+            coalesce(sum(p.amount) FILTER (WHERE p.day > x.settled_through), 0) AS fresh
+        FROM parts p JOIN due x ON x.meter_id = p.meter_id GROUP BY p.meter_id) n ON n.meter_id = d.meter_id
     LEFT JOIN (
         SELECT DISTINCT ON (meter_id) meter_id, index, cycle_start, before + volume AS cycle_volume
         FROM used ORDER BY meter_id, day DESC) l ON l.meter_id = d.meter_id
-    WHERE a.meter_id = d.meter_id
+    ORDER BY d.meter_id
+"""
+
+BOOK = """
+    UPDATE meters_account a
+    SET settled_through = o.through_day,
+        unsettled_from = o.through_day + 1,
+        settled_index = o.index,
+        cycle_start = CASE WHEN o.has_days THEN o.cycle_start ELSE a.cycle_start END,
+        cycle_volume = CASE WHEN o.has_days THEN o.cycle_volume ELSE a.cycle_volume END,
+        settled_volume = a.settled_volume + o.volume,
+        settled_amount = a.settled_amount - o.undone + o.again + o.fresh,
+        in_arrears = a.closes_on IS NULL AND coalesce(
+            a.overdraft_limit + a.credited - (a.settled_amount - o.undone + o.again + o.fresh) <= 0, false)
+    FROM outcome o
+    WHERE a.meter_id = o.meter_id
 """
 
 # The history of the accounts of billing model 3: what new days cost, and what settling others again has changed.
 ENTRIES = """
     INSERT INTO meters_accountentry (meter_id, kind, amount, day, old_amount, new_amount, reference)
-    SELECT d.meter_id, e.kind, e.amount, d.through_day, e.old, e.new, ''
-    FROM due d
-    LEFT JOIN undone u ON u.meter_id = d.meter_id
-    LEFT JOIN made n ON n.meter_id = d.meter_id
-    CROSS JOIN LATERAL (VALUES
-        ('correction', coalesce(u.amount, 0) - coalesce(n.again, 0), coalesce(u.amount, 0), coalesce(n.again, 0)),
-        ('settlement', -coalesce(n.fresh, 0), NULL, NULL)) e (kind, amount, old, new)
-    WHERE d.kept_here AND e.amount <> 0
-    ORDER BY d.meter_id
+    SELECT meter_id, 'correction', undone - again, through_day, undone, again, ''
+    FROM outcome WHERE kept_here AND undone <> again
+    UNION ALL
+    SELECT meter_id, 'settlement', -fresh, through_day, NULL, NULL, ''
+    FROM outcome WHERE kept_here AND fresh <> 0
 """
 
 # A replaced meter keeps no balance: what settling it (again) leaves goes to the meter that now serves the customer.
 CARRY = """
     WITH carried_on AS (
         SELECT d.meter_id, d.through_day, a.balance, heir.id AS heir_id
-        FROM due d
+        FROM outcome d
         JOIN meters_account a ON a.meter_id = d.meter_id AND a.balance <> 0
         JOIN meters_meter m ON m.id = d.meter_id
         CROSS JOIN LATERAL (
@@ -227,7 +241,7 @@ CARRY = """
     WHERE a.meter_id = c.heir_id
 """
 
-COUNTS = "SELECT (SELECT count(*) FROM used), (SELECT count(*) FROM due)"
+COUNTS = "SELECT (SELECT count(*) FROM used WHERE NOT silent), (SELECT count(*) FROM due)"
 
 STEPS = (
     TUNE,
@@ -238,13 +252,13 @@ STEPS = (
     UNDO,
     DAYS,
     "CREATE INDEX ON days (meter_id)",
-    "ANALYZE days",
     CARRIED,
     USED,
-    MADE,
-    SPLIT,
+    PARTS,
+    USAGE,
+    OUTCOME,
     BOOK,
     ENTRIES,
     CARRY,
 )
-CLEAR = "DROP TABLE due, undone, days, used, made"
+CLEAR = "DROP TABLE due, undone, days, used, parts, outcome"
