@@ -132,6 +132,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = max(MAX_BODY_BYTES, 2_621_440)
 PRICE_MAX_BACKDATE_DAYS = env.int("PRICE_MAX_BACKDATE_DAYS", default=0)
 READING_JUMP_LIMIT_M3_PER_DAY = env.int("READING_JUMP_LIMIT_M3_PER_DAY", default=10_000)
 READING_FUTURE_TOLERANCE_SECONDS = 600
+COMMAND_LIFE_HOURS = env.int("COMMAND_LIFE_HOURS", default=72)
 SETTLEMENT_CHUNK_METERS = env.int("SETTLEMENT_CHUNK_METERS", default=50_000)
 SETTLEMENT_CONNECTIONS = env.int("SETTLEMENT_CONNECTIONS", default=2)
 
@@ -147,7 +148,11 @@ if OUTBOX_LEASE_SECONDS <= -(-OUTBOX_BATCH // OUTBOX_CONCURRENCY) * OUTBOX_TOTAL
         "(rounded up): a message whose lease ends while it is being sent would be sent twice."
     )
 OUTBOX_SWEEP_SECONDS = env.float("OUTBOX_SWEEP_SECONDS", default=5.0)
-OUTBOX_ANSWER_READERS = {"2001": "readings.callbacks.keep_cis_answer"}
+OUTBOX_ANSWER_READERS = {
+    "1004": "commands.headend.read_sending",
+    "1005": "commands.headend.read_cancellation",
+    "2001": "readings.callbacks.keep_cis_answer",
+}
 OUTBOX_NUDGE = env.bool("OUTBOX_NUDGE", default=True)
 
 # Celery: Redis, Valkey or RabbitMQ. No results, acknowledge late, never wait for a broker redelivery.
@@ -167,6 +172,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": max(OUTBOX_SWEEP_SECONDS, 1.0)},
     },
     "forget-serials": {"task": "protocol.forget_serials", "schedule": crontab(hour="3", minute="40")},
+    "expire-commands": {"task": "commands.expire", "schedule": 60.0, "options": {"expires": 55}},
     "settle-yesterday": {"task": "readings.settle_due", "schedule": crontab(hour="0", minute="30")},
     "settle-late": {"task": "readings.settle_due", "schedule": crontab(minute="*/10"), "options": {"expires": 590}},
 }

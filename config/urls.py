@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import URLPattern, include, path, re_path
 from django.views.generic import RedirectView
 
+from commands.endpoints import CancelCommand, SendCommand, TakeResult
 from config.views import healthz, not_found
 from meters.endpoints import MeterDetail, RegisterMeter
 from pricing.endpoints import SetPrice
@@ -25,8 +26,8 @@ MESSAGES: list[tuple[str, str, type[MessageEndpoint]]] = [
     # from a CIS
     ("1001", "api/v1/collect/meter/1001", RegisterMeter),
     ("1002", "api/collect/meter/1002", DeregisterMeter),
-    ("1004", "api/collect/meter/1004", Later),
-    ("1005", "api/collect/meter/1005", Later),
+    ("1004", "api/collect/meter/1004", SendCommand),
+    ("1005", "api/collect/meter/1005", CancelCommand),
     ("1007", "api/collect/meter/1007", SetPrice),
     ("1008", "api/collect/meter/1008", ChangePrice),
     ("1009", "api/collect/meter/1009", ReplaceMeter),
@@ -35,7 +36,7 @@ MESSAGES: list[tuple[str, str, type[MessageEndpoint]]] = [
     ("1015", "api/v1/collect/meter/1015", DailyUsageQuery),
     # from a head-end
     ("2001", "api/collect/meter/2001", TakeReport),
-    ("2002", "api/collect/meter/2002", LaterFromHeadend),
+    ("2002", "api/collect/meter/2002", TakeResult),
     ("2003", "api/collect/meter/2003", LaterFromHeadend),
 ]
 

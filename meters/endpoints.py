@@ -6,12 +6,13 @@ from typing import Any
 from django.utils import timezone
 
 from meters.figures import current_price, figures_of
-from meters.finding import find_active_meter
+from meters.finding import meter_of
 from meters.models import CustomerType, Meter, MeterState, ValveState
 from meters.registration import Registration, register_meter
-from meters.serializers import MeterDetailSerializer, RegisterMeterSerializer
+from meters.serializers import OfMeterSerializer, RegisterMeterSerializer
 from protocol.endpoint import Call, MessageEndpoint, QueryEndpoint, success
 from protocol.ledger import Json
+from protocol.relay import relay
 from protocol.wire import day_text, decimal_text, long_time
 
 # 1014's own codes (R8).
@@ -42,6 +43,7 @@ class RegisterMeter(MessageEndpoint):
             registration=_registration(call.data),
             now=call.now,
         )
+        relay(call, code=self.code, lane=meter.pk, deviceId=meter.device_id)
         return call.receipt(device_id=meter.device_id)
 
 
@@ -68,16 +70,10 @@ def _registration(data: dict[str, Any]) -> Registration:
 
 class MeterDetail(QueryEndpoint):
     code = "1014"
-    request_serializer = MeterDetailSerializer
+    request_serializer = OfMeterSerializer
 
     def handle(self, call: Call) -> Json:
-        meter = find_active_meter(
-            company=call.company,
-            manufacturer=call.manufacturer,
-            meter_no=call.data["meterNo"],
-            user_no=call.data["userNo"],
-            device_id=call.data.get("deviceId"),
-        )
+        meter = meter_of(call)
         detail = {"serialNo": call.serial_no, **_who(meter), **_what(meter, call=call), **_recharges(meter.state)}
         return success(detail)
 

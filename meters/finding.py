@@ -1,6 +1,7 @@
 """Finding the meter that a message is about (R7)."""
 
 from meters.models import Meter, MeterStatus
+from protocol.endpoint import Call
 from protocol.errors import Refused
 from protocol.models import Company, Manufacturer
 
@@ -18,7 +19,7 @@ class MeterUnknown(Refused):
 def find_active_meter(
     *,
     company: Company,
-    manufacturer: Manufacturer,
+    manufacturer: Manufacturer | None,
     meter_no: str | None = None,
     user_no: str | None = None,
     device_id: str | None = None,
@@ -28,11 +29,24 @@ def find_active_meter(
     Raises UserUnknown or MeterUnknown (9999).
     """
     active = Meter.objects.filter(status=MeterStatus.ACTIVE, company=company)
+    if manufacturer is not None:
+        active = active.filter(manufacturer=manufacturer)
     numbers = {"meter_no": meter_no, "user_no": user_no, "device_id": device_id}
     given = {name: value for name, value in numbers.items() if value is not None}
-    meter = active.filter(manufacturer=manufacturer, **given).first()
+    meter = active.filter(**given).first()
     if meter is not None:
         return meter
-    if user_no is not None and not active.filter(manufacturer=manufacturer, user_no=user_no).exists():
+    if user_no is not None and not active.filter(user_no=user_no).exists():
         raise UserUnknown
     raise MeterUnknown
+
+
+def meter_of(call: Call) -> Meter:
+    """The active meter that a message about one meter names; 1005 may leave out its manufacturer (R7)."""
+    return find_active_meter(
+        company=call.company,
+        manufacturer=call.manufacturer if "factorNo" in call.data else None,
+        meter_no=call.data["meterNo"],
+        user_no=call.data["userNo"],
+        device_id=call.data.get("deviceId"),
+    )

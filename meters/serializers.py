@@ -16,6 +16,14 @@ class MeterNoField(PatternField):
         super().__init__(pattern=r"[0-9]{12}", reason="必须是 12 位数字", **kwargs)
 
 
+class OfMeterSerializer(MessageSerializer):
+    """What every later message about one meter has."""
+
+    userNo = TextField(max_length=17)
+    deviceId = TextField(max_length=64, required=False)
+    meterNo = TextField(max_length=12)
+
+
 class RegisterMeterSerializer(MessageSerializer):
     userNo = TextField(max_length=17)
     username = TextField(max_length=100, required=False)
@@ -33,9 +41,3 @@ class RegisterMeterSerializer(MessageSerializer):
     address = TextField(max_length=255, required=False)
     phoneNum = TextField(max_length=32, required=False)
     customerType = ChoiceField(choices=CustomerType.values, required=False)
-
-
-class MeterDetailSerializer(MessageSerializer):
-    userNo = TextField(max_length=17)
-    meterNo = TextField(max_length=12)
-    deviceId = TextField(max_length=64, required=False)

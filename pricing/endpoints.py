@@ -6,6 +6,7 @@ from pricing.serializers import CREATE, FIRST_VERSION, RESTART_CYCLE, SetPriceSe
 from pricing.services import adjust_price, create_price
 from protocol.endpoint import Call, MessageEndpoint
 from protocol.ledger import Json
+from protocol.relay import relay
 
 
 class SetPrice(MessageEndpoint):
@@ -15,7 +16,7 @@ class SetPrice(MessageEndpoint):
     def handle(self, call: Call) -> Json:
         data = call.data
         if data["priceProperty"] == CREATE:
-            create_price(
+            version = create_price(
                 company=call.company,
                 manufacturer=call.manufacturer,
                 code=data["priceCode"],
@@ -23,7 +24,7 @@ class SetPrice(MessageEndpoint):
                 tariff=data["tariff"],
             )
         else:
-            adjust_price(
+            version = adjust_price(
                 company=call.company,
                 manufacturer=call.manufacturer,
                 code=data["priceCode"],
@@ -33,4 +34,6 @@ class SetPrice(MessageEndpoint):
                 restarts_cycle=data["clearFlag"] == RESTART_CYCLE,
                 today=timezone.localdate(call.now),
             )
+        # No meter's lane: prices are ordered among themselves, apart from every meter.
+        relay(call, code=self.code, lane=-version.price_id)
         return call.receipt()

@@ -94,7 +94,7 @@ def _record_or_log(outcome: Outcome) -> None:
 
 @transaction.atomic
 def record(outcome: Outcome, *, now: datetime) -> None:
-    """Keep the attempt, move the message on, and hand a success to the app that asked."""
+    """Keep the attempt, move the message on, and hand its end to the app that asked."""
     message = OutboundMessage.objects.select_for_update().get(pk=outcome.parcel.message_id)
     verdict = judge(outcome)
     OutboundAttempt.objects.create(
@@ -112,7 +112,7 @@ def record(outcome: Outcome, *, now: datetime) -> None:
         return
     _move_on(message, verdict, outcome, now=now)
     reader = answer_reader(message.code)
-    if verdict.state == DeliveryState.DELIVERED and reader is not None:
+    if message.state != DeliveryState.PENDING and reader is not None:
         reader(message=message, answer=verdict.answer or {}, now=now)
 
 
@@ -142,6 +142,18 @@ def send_again(messages: Any, *, now: datetime) -> int:
     return messages.filter(state__in=[DeliveryState.DEAD, DeliveryState.REJECTED]).update(
         state=DeliveryState.PENDING, tries=0, due_at=now, finished_at=None
     )
+
+
+def withdraw(message_id: int, *, now: datetime) -> bool:
+    """Take back a message that nobody has tried to send yet; False when it may have gone out."""
+    # One that is locked is just being recorded: it has been sent.
+    waiting = OutboundMessage.objects.select_for_update(skip_locked=True)
+    message = waiting.filter(pk=message_id, state=DeliveryState.PENDING, tries=0, due_at__lte=now).first()
+    if message is None:
+        return False
+    message.state, message.finished_at = DeliveryState.WITHDRAWN, now
+    message.save(update_fields=["state", "finished_at"])
+    return True
 
 
 def _move_on(message: OutboundMessage, verdict: Verdict, outcome: Outcome, *, now: datetime) -> None:

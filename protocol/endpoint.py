@@ -1,8 +1,8 @@
 """The base of every served message: view -> signature -> ledger -> serializer -> handle() -> envelope."""
 
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from itertools import chain
@@ -41,12 +41,13 @@ class SerialOnly(WireSerializer):
 
 @dataclass(frozen=True)
 class Call:
-    """One authenticated message: who sent it, when it came, and what it says after validation."""
+    """One authenticated message: who sent it, when it came, what it says after validation and as it came."""
 
     peer: Peer
     serial_no: str
     now: datetime
     data: dict[str, Any]
+    message: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def company(self) -> Company:
@@ -164,7 +165,13 @@ class MessageEndpoint(APIView):
 
     def _call(self, received: Received) -> Call:
         data = self.request_serializer(data=dict(received.message)).parse()
-        return Call(peer=received.peer, serial_no=received.serial_no, now=received.received_at, data=data)
+        return Call(
+            peer=received.peer,
+            serial_no=received.serial_no,
+            now=received.received_at,
+            data=data,
+            message=received.message,
+        )
 
 
 class QueryEndpoint(MessageEndpoint):

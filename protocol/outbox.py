@@ -25,7 +25,10 @@ NUDGE_PAUSE_SECONDS = 30.0
 
 
 class AnswerReader(Protocol):
-    """Takes a delivered message and the peer's answer; runs in the transaction that records the delivery."""
+    """Takes a message that is delivered, rejected or dead (`message.state`), and the peer's answer ({} for none).
+
+    Runs in the transaction that records the end of the message.
+    """
 
     def __call__(self, *, message: OutboundMessage, answer: dict[str, Any], now: datetime) -> None: ...
 
@@ -43,6 +46,12 @@ def cis_peers(company: Company, manufacturer: Manufacturer) -> list[Peer]:
     """
     peers = company.peers.filter(kind=PeerKind.CIS).exclude(url="")
     return list(peers.filter(Q(manufacturers__isnull=True) | Q(manufacturers=manufacturer)).distinct())
+
+
+def headend_of(manufacturer: Manufacturer, company: Company) -> Peer | None:
+    """The head-end that takes messages for meters of `manufacturer` at `company`; None when none has a URL (R14)."""
+    peers = manufacturer.peers.filter(kind=PeerKind.HEADEND).exclude(url="")
+    return peers.filter(Q(companies__isnull=True) | Q(companies=company)).order_by("pk").first()
 
 
 def enqueue(*, peer: Peer, code: str, lane: int, body: dict[str, Any], now: datetime) -> OutboundMessage:

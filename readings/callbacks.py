@@ -8,12 +8,17 @@ from typing import Any
 from django.db.models import Q
 from django.utils import timezone
 
-from meters.models import Meter, MeterState
+from commands.models import Origin
+from commands.queue import ask_valve
+from meters.models import BillingModel, Meter, MeterState, MeterStatus, ValveState
 from protocol.fields import ChoiceField, NumberField, WireSerializer
-from protocol.models import OutboundMessage
+from protocol.models import DeliveryState, OutboundMessage
 from protocol.outbox import cis_peers, enqueue
 from protocol.wire import day_text, decimal_text
 
+# A CIS's answer to 2001 (R8); "2" asks for nothing.
+ORDINARY_CLOSING = "3"
+VALVE_WISHES = {"0": ValveState.OPEN, "1": ValveState.CLOSED, ORDINARY_CLOSING: ValveState.CLOSED}
 # Handed on as reported, in the order of the specification's table.
 _FORWARDED = (
     "sumUseGas",
@@ -69,6 +74,8 @@ class CisAnswerSerializer(WireSerializer):
 
 def keep_cis_answer(*, message: OutboundMessage, answer: dict[str, Any], now: datetime) -> None:
     """Keep what a CIS answered to a reading on the meter; what cannot be read of it is left out."""
+    if message.state != DeliveryState.DELIVERED:
+        return
     texts = {key: str(value) if isinstance(value, int | float) else value for key, value in answer.items()}
     kept: dict[str, Any] = {"valvecontrol": "", "currentprice": None, "remainquantity": None}
     for name in kept:
@@ -78,10 +85,21 @@ def keep_cis_answer(*, message: OutboundMessage, answer: dict[str, Any], now: da
     price: Decimal | None = kept["currentprice"]
     # A message that was sent again late must not bring back what the CIS has since corrected.
     not_newer = Q(cis_asked_at__isnull=True) | Q(cis_asked_at__lte=message.created_at)
-    MeterState.objects.filter(not_newer, meter_id=message.lane).update(
+    kept_now = MeterState.objects.filter(not_newer, meter_id=message.lane).update(
         cis_asked_at=message.created_at,
         cis_valve_control=kept["valvecontrol"],
         cis_price=price,
         cis_remaining=kept["remainquantity"],
         cis_answered_at=now,
     )
+    if kept_now and kept["valvecontrol"] in VALVE_WISHES:
+        _ask_valve(message.lane, kept["valvecontrol"], now=now)
+
+
+def _ask_valve(meter_id: int, control: str, *, now: datetime) -> None:
+    """The CIS settles this meter and closes or opens it by its answers (billing model 2, R11)."""
+    meter = Meter.objects.select_related("company", "manufacturer", "state").get(pk=meter_id)
+    if meter.billing_model != BillingModel.CIS or meter.status != MeterStatus.ACTIVE:
+        return
+    wish = VALVE_WISHES[control]
+    ask_valve(meter, wish, origin=Origin.CIS_ANSWER, ordinary=control == ORDINARY_CLOSING, now=now)

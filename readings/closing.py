@@ -6,6 +6,7 @@ from decimal import Decimal
 from django.db import transaction
 from django.utils import timezone
 
+from commands.queue import cancel_waiting
 from meters.accounts import lock_account
 from meters.models import Account, Meter, MeterStatus
 from readings.intake import take_closing
@@ -28,6 +29,7 @@ def end_life(account: Account, *, closing_index: Decimal, field: str, reason: st
     """Close a meter whose account is locked; its last day is today, and nothing is due after it."""
     take_closing(account, index=closing_index, field=field, now=now)
     meter = account.meter
+    cancel_waiting(meter, cause=f"the meter has ended: {reason}", now=now)
     meter.status, meter.ended_at = MeterStatus.ENDED, now
     meter.closing_index, meter.end_reason = closing_index, reason
     meter.save(update_fields=["status", "ended_at", "closing_index", "end_reason"])

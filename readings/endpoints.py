@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 from django.utils import timezone
 
+from commands.headend import hand_over_valve
 from meters.figures import figures_of
-from meters.models import BillingModel, Meter, ValveState
+from meters.finding import meter_of
+from meters.models import Meter
 from protocol.endpoint import Call, MessageEndpoint, QueryEndpoint, StreamedQueryEndpoint, success
 from protocol.ledger import Json
 from protocol.models import PeerKind
@@ -13,13 +15,8 @@ from protocol.wire import compact_time, decimal_text
 from readings.callbacks import tell_cis
 from readings.fleet import stream_fleet_readings
 from readings.intake import take_report
-from readings.life_endpoints import meter_of
 from readings.serializers import DailyUsageSerializer, FleetReadingsSerializer, ReportSerializer
 from readings.usage import usage_days
-
-# The answer's own codes (R8), and the valve state that each of them leaves behind.
-NOTHING_TO_DO = "2"
-VALVE_AFTER = {"0": ValveState.OPEN, "1": ValveState.CLOSED, "3": ValveState.CLOSED}
 
 
 class TakeReport(MessageEndpoint):
@@ -45,18 +42,11 @@ def _report_answer(meter: Meter, *, call: Call) -> Json:
         "deviceId": meter.device_id,
         "factorNo": call.manufacturer.factor_no,
         "meterNo": meter.meter_no,
-        "valvecontrol": _valve_control(meter),
+        "valvecontrol": hand_over_valve(meter, now=call.now),
         "currentprice": decimal_text(figures.price, missing=""),
         "remainquantity": decimal_text(figures.balance, missing=""),
         "rdateTime": compact_time(call.now),
     }
-
-
-def _valve_control(meter: Meter) -> str:
-    """What the CIS last asked for (billing model 2, R11), unless the meter reports that it is done."""
-    asked = meter.state.cis_valve_control if meter.billing_model == BillingModel.CIS else ""
-    wanted = VALVE_AFTER.get(asked)
-    return asked if wanted is not None and wanted != meter.state.valve else NOTHING_TO_DO
 
 
 class FleetReadings(StreamedQueryEndpoint):

@@ -1,25 +1,14 @@
 """1002: deregister a meter. 1008: change its price. 1009: replace it."""
 
-from meters.finding import find_active_meter
-from meters.models import Meter
+from meters.finding import meter_of
 from pricing.services import find_price
 from protocol.endpoint import Call, MessageEndpoint
 from protocol.ledger import Json
+from protocol.relay import relay
 from readings.closing import deregister_meter
 from readings.life_serializers import ChangePriceSerializer, DeregisterSerializer, ReplaceSerializer
 from readings.replacement import Replacement, replace_meter
 from readings.repricing import change_price
-
-
-def meter_of(call: Call) -> Meter:
-    """The one active meter that the message names (R7)."""
-    return find_active_meter(
-        company=call.company,
-        manufacturer=call.manufacturer,
-        meter_no=call.data["meterNo"],
-        user_no=call.data["userNo"],
-        device_id=call.data.get("deviceId"),
-    )
 
 
 class DeregisterMeter(MessageEndpoint):
@@ -29,6 +18,7 @@ class DeregisterMeter(MessageEndpoint):
     def handle(self, call: Call) -> Json:
         meter = meter_of(call)
         deregister_meter(meter, closing_index=call.data["initNum"], reason=call.data["reason"], now=call.now)
+        relay(call, code=self.code, lane=meter.pk, deviceId=meter.device_id)
         return call.receipt(device_id=meter.device_id)
 
 
@@ -40,6 +30,7 @@ class ChangePrice(MessageEndpoint):
         meter = meter_of(call)
         price = find_price(company=call.company, manufacturer=call.manufacturer, code=call.data["newPriceCode"])
         change_price(meter, price=price, now=call.now)
+        relay(call, code=self.code, lane=meter.pk, deviceId=meter.device_id)
         return call.receipt(device_id=meter.device_id)
 
 
@@ -56,5 +47,7 @@ class ReplaceMeter(MessageEndpoint):
             closing_index=data["oldNum"],
             opening_index=data["newNum"],
         )
-        new = replace_meter(meter_of(call), replacement, now=call.now)
+        old = meter_of(call)
+        new = replace_meter(old, replacement, now=call.now)
+        relay(call, code=self.code, lane=new.pk, deviceId=old.device_id)
         return call.receipt(device_id=new.device_id)

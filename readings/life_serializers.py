@@ -3,8 +3,8 @@
 from typing import Any
 
 from meters.models import MeterType
-from meters.serializers import MeterNoField
-from protocol.fields import ChoiceField, MessageSerializer, MomentField, NumberField, TextField
+from meters.serializers import MeterNoField, OfMeterSerializer
+from protocol.fields import ChoiceField, MomentField, NumberField, TextField
 
 REASON_WIDTH = 100
 
@@ -21,14 +21,6 @@ class ReasonField(TextField):
         if sum(1 if character.isascii() else 2 for character in text) > REASON_WIDTH:
             self.fail("width")
         return super().read(text)
-
-
-class OfMeterSerializer(MessageSerializer):
-    """What every later message about one meter has."""
-
-    userNo = TextField(max_length=17)
-    deviceId = TextField(max_length=64, required=False)
-    meterNo = TextField(max_length=12)
 
 
 class DeregisterSerializer(OfMeterSerializer):

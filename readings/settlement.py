@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
+from commands.arrears import close_in_arrears
 from meters.models import Account
 from pricing.models import PriceVersion
 from readings import settlement_sql as sql
@@ -43,7 +44,9 @@ class Settled:
 
 
 def settle(*, through: date, now: datetime) -> Settled:
-    """Settle every meter through `through` (local day, inclusive). Running it again changes nothing.
+    """Settle every meter through `through` (local day, inclusive) and close the valves of those in arrears (R11).
+
+    Running it again changes nothing.
 
     The running day may be settled too: its later readings make it due again. Raises DayInFuture; SettlementIncomplete
     when the database refused some chunk, after all others have been settled.
@@ -58,6 +61,7 @@ def settle(*, through: date, now: datetime) -> Settled:
     settled = [chunk for chunk in chunks if chunk is not None]
     if len(settled) < len(chunks):
         raise SettlementIncomplete(len(chunks) - len(settled), len(chunks))
+    close_in_arrears(now=now)
     return Settled(sum(chunk.meter_days for chunk in settled), sum(chunk.meters for chunk in settled))
 
 

@@ -77,7 +77,8 @@ UNDO = """
 # One row per day with a valid reading. Valid indexes never fall, so the last one of a day is the largest. Its price is
 # the version in effect of the price that the meter had; the version also says when the day's cycle began. `carried` is
 # what that cycle had used before the first day that is due: kept on the account for the cycle that simply goes on.
-# Meters settled again get a silent row for their last day, so that their cycle is known even when no usage is left.
+# Meters settled again, and those whose price gets a new version, have a silent row for their last day: their cycle is
+# known even when no usage is left.
 DAYS = """
     CREATE TEMPORARY TABLE days ON COMMIT DROP AS
     WITH spans AS (
@@ -95,8 +96,11 @@ DAYS = """
     ends AS (
         SELECT meter_id, day, index, false AS silent FROM closes
         UNION ALL
-        SELECT d.meter_id, d.through_day, NULL, true FROM due d WHERE d.again AND NOT EXISTS (
-            SELECT 1 FROM closes c WHERE c.meter_id = d.meter_id AND c.day = d.through_day)),
+        SELECT d.meter_id, d.through_day, NULL, true FROM due d
+        WHERE (d.again OR <version begins> AND EXISTS (
+                SELECT 1 FROM meters_meterprice mp JOIN pricing_priceversion v ON v.price_id = mp.price_id
+                WHERE mp.meter_id = d.meter_id AND v.effective_from BETWEEN d.begins AND d.through_day))
+            AND NOT EXISTS (SELECT 1 FROM closes c WHERE c.meter_id = d.meter_id AND c.day = d.through_day)),
     priced AS (
         SELECT c.meter_id, c.day, c.index, c.silent, s.id AS version_id,
             greatest(<cycle block>, s.restarted_on) AS cycle_start
@@ -111,7 +115,12 @@ DAYS = """
             THEN d.cycle_volume END AS carried
     FROM priced p JOIN due d ON d.meter_id = p.meter_id
     WINDOW meter AS (PARTITION BY p.meter_id ORDER BY p.day)
-""".replace("<cycle block>", CYCLE_BLOCK_SQL.format(day="c.day", months="s.cycle_months"))
+""".replace("<cycle block>", CYCLE_BLOCK_SQL.format(day="c.day", months="s.cycle_months")).replace(
+    # Asked once for the chunk: hardly any day has a version that begins.
+    "<version begins>",
+    """EXISTS (SELECT 1 FROM pricing_priceversion WHERE effective_from BETWEEN
+            (SELECT min(begins) FROM due) AND (SELECT max(through_day) FROM due))""",
+)
 
 # For any other cycle the rows say it: the volume used before the first meter of the chain (a meter and those it
 # replaced), the meter's own days before those that are due, and all days of the meters it replaced; those that are

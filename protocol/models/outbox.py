@@ -15,6 +15,7 @@ class DeliveryState(models.TextChoices):
     DELIVERED = "delivered", _("delivered")
     REJECTED = "rejected", _("rejected")
     DEAD = "dead", _("dead")
+    WITHDRAWN = "withdrawn", _("withdrawn")
 
 
 class OutboundMessage(models.Model):

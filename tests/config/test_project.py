@@ -28,6 +28,7 @@ def test_every_beat_entry_names_a_task_that_exists(settings):
     entries = {name: entry["task"] for name, entry in settings.CELERY_BEAT_SCHEDULE.items()}
     assert entries == {
         "deliver": "protocol.deliver",
+        "expire-commands": "commands.expire",
         "forget-serials": "protocol.forget_serials",
         "settle-yesterday": "readings.settle_due",
         "settle-late": "readings.settle_due",

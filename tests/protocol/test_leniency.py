@@ -160,17 +160,6 @@ def test_a_wrong_method_is_405_with_an_envelope(world, method, signed):
     assert content(response) == {"echoCode": "9999", "echoMsg": "仅支持 POST 请求"}
 
 
-@pytest.mark.parametrize("code", ["1004", "1005"])
-def test_codes_of_later_versions_are_refused(world, code):
-    answer = world.cis.send(code)
-    assert answer == {"echoCode": "9999", "echoMsg": f"{code} 暂不支持"}
-
-
-@pytest.mark.parametrize("code", ["2002", "2003"])
-def test_codes_of_later_versions_are_refused_to_a_headend(world, code):
-    assert world.headend.send(code) == {"echoCode": "9999", "echoMsg": f"{code} 暂不支持"}
-
-
 def test_answers_are_utf8_json(world):
     response = world.cis.post("1007", {"serialNo": "1"})
     assert response["Content-Type"] == "application/json;charset=utf-8"

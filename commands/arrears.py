@@ -1,0 +1,42 @@
+"""Closing the valves of meters in arrears after a settlement (billing model 3, R11)."""
+
+from datetime import datetime
+
+from commands.models import Command, CommandKind, CommandState, Origin
+from commands.queue import ask_valve
+from meters.finding import MeterUnknown
+from meters.models import Account, Meter, ValveState
+
+# Of the meters in arrears, those whose last valve command was not this closing already: queued, sent or done.
+_WITHOUT_CLOSING = """
+    SELECT a.meter_id FROM meters_account a
+    WHERE a.in_arrears AND a.closes_on IS NULL AND NOT EXISTS (
+        SELECT 1 FROM (
+            SELECT origin, payload FROM commands_command
+            WHERE meter_id = a.meter_id AND kind = %s AND state IN (%s, %s, %s) ORDER BY id DESC LIMIT 1) last
+        WHERE last.origin = %s)
+    ORDER BY a.meter_id
+"""
+
+
+def close_in_arrears(*, now: datetime) -> int:
+    """Make a close command for every meter in arrears that has none; returns how many were made."""
+    states = (CommandState.QUEUED, CommandState.SENT, CommandState.SUCCEEDED)
+    parameters = [CommandKind.VALVE, *states, Origin.ARREARS]
+    made = 0
+    for account in Account.objects.raw(_WITHOUT_CLOSING, parameters).iterator():
+        meter = Meter.objects.select_related("company", "manufacturer", "state").get(pk=account.pk)
+        try:
+            command = ask_valve(meter, ValveState.CLOSED, origin=Origin.ARREARS, ordinary=True, now=now)
+        except MeterUnknown:
+            continue
+        made += command is not None
+    return made
+
+
+def expected_valve(meter: Meter) -> ValveState | None:
+    """What the last successful valve command left behind; None when there was none or another is under way."""
+    last = Command.objects.filter(meter=meter, kind=CommandKind.VALVE).order_by("-pk").first()
+    if last is None or last.state != CommandState.SUCCEEDED:
+        return None
+    return ValveState.OPEN if last.payload["valveSet"] == "0" else ValveState.CLOSED
