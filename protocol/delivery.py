@@ -138,12 +138,16 @@ def retry_at(*, tries: int, now: datetime) -> datetime | None:
 
 
 def send_again(messages: Any, *, now: datetime) -> int:
-    """Make dead and rejected messages of a queryset due again with all their tries; returns how many."""
-    return messages.filter(state__in=[DeliveryState.DEAD, DeliveryState.REJECTED]).update(
+    """Make dead and rejected messages of a queryset due again with all their tries; returns how many.
+
+    Those that are `once_only` stay as they are: a command is replayed instead, as a new one.
+    """
+    return messages.filter(state__in=[DeliveryState.DEAD, DeliveryState.REJECTED], once_only=False).update(
         state=DeliveryState.PENDING, tries=0, due_at=now, finished_at=None
     )
 
 
+@transaction.atomic
 def withdraw(message_id: int, *, now: datetime) -> bool:
     """Take back a message that nobody has tried to send yet; False when it may have gone out."""
     # One that is locked is just being recorded: it has been sent.

@@ -54,10 +54,13 @@ def headend_of(manufacturer: Manufacturer, company: Company) -> Peer | None:
     return peers.filter(Q(companies__isnull=True) | Q(companies=company)).order_by("pk").first()
 
 
-def enqueue(*, peer: Peer, code: str, lane: int, body: dict[str, Any], now: datetime) -> OutboundMessage:
+def enqueue(
+    *, peer: Peer, code: str, lane: int, body: dict[str, Any], now: datetime, once_only: bool = False
+) -> OutboundMessage:
     """Write one message to `peer`; it is sent after the running transaction commits.
 
-    `body` is the message without its serial, all scalars as strings. `lane` orders: the meter's id.
+    `body` is the message without its serial, all scalars as strings. `lane` orders: the meter's id. What is `once_only`
+    is tried as often as needed, but nobody can send it again once it is dead or rejected.
     """
     serial_no = uuid.uuid4().hex
     message = OutboundMessage.objects.create(
@@ -65,6 +68,7 @@ def enqueue(*, peer: Peer, code: str, lane: int, body: dict[str, Any], now: date
         code=code,
         serial_no=serial_no,
         lane=lane,
+        once_only=once_only,
         body=json.dumps({"serialNo": serial_no, **body}, ensure_ascii=False),
         due_at=now,
         created_at=now,

@@ -34,6 +34,9 @@ class OutboundMessage(models.Model):
     lane = models.BigIntegerField(_("lane"))
     body = models.TextField(_("body"))
     state = models.CharField(_("state"), max_length=9, choices=DeliveryState, default=DeliveryState.PENDING)
+    once_only = models.BooleanField(
+        _("once only"), default=False, help_text=_("Not to be sent again after its end: it would be done twice.")
+    )
     tries = models.PositiveSmallIntegerField(_("tries"), default=0)
     due_at = models.DateTimeField(_("due at"))
     answer = models.TextField(_("answer"), blank=True)

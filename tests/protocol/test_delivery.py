@@ -254,3 +254,28 @@ def test_the_deliver_command_says_how_many_it_sent(world, receiver, capsys):
     put(world, lane=2)
     call_command("deliver")
     assert capsys.readouterr().out == "2 messages sent\n"
+
+
+def test_what_must_not_be_done_twice_cannot_be_sent_again(world, receiver):
+    receiver.answer = echo("9999")
+    message = {"code": "2003", "lane": 1, "body": {}, "now": timezone.now()}
+    enqueue(peer=world.cis_peer, once_only=True, **message)
+    deliver_due()
+    assert send_again(OutboundMessage.objects.all(), now=timezone.now()) == 0
+    assert states() == [DeliveryState.REJECTED]
+
+
+def test_a_message_is_taken_back_only_before_anybody_has_tried_to_send_it(world, receiver):
+    first, second = put(world, lane=1), put(world, lane=2)
+    assert delivery.withdraw(first.pk, now=timezone.now())
+    assert not delivery.withdraw(first.pk, now=timezone.now())
+    assert deliver_due() == 1
+    assert receiver.serials() == [second.serial_no]
+    assert not delivery.withdraw(second.pk, now=timezone.now())
+    assert states() == [DeliveryState.WITHDRAWN, DeliveryState.DELIVERED]
+
+
+def test_a_claimed_message_is_not_taken_back(world, receiver):
+    message = put(world)
+    claim(now=timezone.now())
+    assert not delivery.withdraw(message.pk, now=timezone.now())

@@ -1,0 +1,84 @@
+"""Commands and their stories; staff replay and cancel through the same services as everybody."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as gettext_now
+from django.utils.translation import gettext_lazy as _
+
+from commands.cancelling import cancel_command
+from commands.models import Command, CommandEvent
+from commands.replay import replay
+from meters.admin import OfMeterAdmin
+from meters.models import Account
+from protocol.admin_base import LargeTableAdmin, LinkedFilter, ReadOnlyTable
+from protocol.errors import Refused
+
+
+class EventInline(ReadOnlyTable):
+    model = CommandEvent
+    fields: ClassVar[Any] = ["at", "from_state", "to_state", "cause"]
+
+
+@admin.register(Command)
+class CommandAdmin(OfMeterAdmin):
+    list_display = ["id", "meter_page", "kind", "payload", "state", "origin", "queued_at", "sent_at", "finished_at"]
+    list_display_links = ["id"]
+    list_filter = ["state", "kind", "origin", ("meter", LinkedFilter)]
+    ordering = ["-id"]
+    inlines: ClassVar[Any] = [EventInline]
+    actions = ["replay", "cancel"]
+    fields: ClassVar[Any] = [
+        "meter",
+        ("kind", "payload"),
+        "state",
+        ("origin", "peer", "serial_no", "requested_by"),
+        ("queued_at", "expires_at", "sent_at", "finished_at", "cancel_asked_at"),
+        "message",
+        "replay_of",
+    ]
+
+    @admin.action(description=_("Ask again with a new command"), permissions=["act"])
+    def replay(self, request: HttpRequest, queryset: QuerySet[Command]) -> None:
+        user = request.user
+        assert isinstance(user, User)
+        done = self._each(request, queryset, lambda command: replay(command, by=user, now=timezone.now()))
+        self.message_user(request, gettext_now("%(count)d commands asked again.") % {"count": done})
+
+    @admin.action(description=_("Cancel"), permissions=["act"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Command]) -> None:
+        done = self._each(request, queryset, lambda command: self._cancel(command, user=str(request.user)))
+        self.message_user(request, gettext_now("%(count)d cancellations asked.") % {"count": done})
+
+    @transaction.atomic
+    def _cancel(self, command: Command, *, user: str) -> None:
+        Account.objects.select_for_update().get(meter=command.meter_id)
+        command.refresh_from_db()
+        cancel_command(command, cause=f"cancelled by {user}", now=timezone.now())
+
+    def _each(self, request: HttpRequest, queryset: QuerySet[Command], act: Callable[[Command], Any]) -> int:
+        """Act on each; what is refused is said and the others go on."""
+        done = 0
+        for command in queryset.select_related("meter").order_by("pk"):
+            try:
+                act(command)
+            except Refused as refusal:
+                self.message_user(request, f"{command.pk}: {refusal.message}", level=messages.WARNING)
+            else:
+                done += 1
+        return done
+
+
+@admin.register(CommandEvent)
+class CommandEventAdmin(LargeTableAdmin):
+    list_display = ["at", "command", "from_state", "to_state", "cause"]
+    list_select_related = ["command"]
+    list_filter = [("command", LinkedFilter)]
+    ordering = ["-id"]
+    fields: ClassVar[Any] = ["command", "at", "from_state", "to_state", "cause"]
