@@ -1,7 +1,7 @@
 """1004: send a command. 1005: cancel one. 2002: a head-end reports how one ended."""
 
 from commands.cancelling import cancel
-from commands.headend import take_result
+from commands.headend import CommandUnknown, sent_command, take_result
 from commands.models import CommandKind, Origin
 from commands.queue import Request, submit
 from commands.serializers import CancelCommandSerializer, SendCommandSerializer, TakeResultSerializer
@@ -44,12 +44,18 @@ class TakeResult(MessageEndpoint):
     request_serializer = TakeResultSerializer
 
     def handle(self, call: Call) -> Json:
-        meter = meter_of(call)
-        take_result(
-            meter,
-            send_serial_no=call.data["sendSerialNo"],
-            kind=call.data["paramNo"],
-            result=call.data["excuteState"],
-            now=call.now,
+        data = call.data
+        command = sent_command(
+            data["sendSerialNo"],
+            kind=data["paramNo"],
+            company=call.company,
+            manufacturer=call.manufacturer,
+            meter_no=data["meterNo"],
+            user_no=data["userNo"],
+            device_id=data.get("deviceId"),
         )
-        return call.receipt(device_id=meter.device_id)
+        if command is None:
+            meter_of(call)
+            raise CommandUnknown
+        take_result(command, result=data["excuteState"], now=call.now)
+        return call.receipt(device_id=command.meter.device_id)

@@ -59,15 +59,15 @@ def read_cancellation(*, message: OutboundMessage, answer: dict[str, Any], now: 
         note(command, cause=f"not cancelled: {_reason(answer)}", now=now)
 
 
-@transaction.atomic
-def take_result(meter: Meter, *, send_serial_no: str, kind: str, result: str, now: datetime) -> Command:
-    """A head-end's 2002: `result` is "1" done or "2" not done. Repeated, it changes nothing.
+def sent_command(send_serial_no: str, *, kind: str, **meter: Any) -> Command | None:
+    """The command that was sent under this serial, when its meter has these numbers; it may have ended since."""
+    about = {f"meter__{name}": value for name, value in meter.items() if value is not None}
+    return Command.objects.filter(message__serial_no=send_serial_no, kind=kind, **about).first()
 
-    Raises CommandUnknown for a serial that was not sent for this meter and kind.
-    """
-    command = Command.objects.filter(meter=meter, kind=kind, message__serial_no=send_serial_no).first()
-    if command is None:
-        raise CommandUnknown
+
+@transaction.atomic
+def take_result(command: Command, *, result: str, now: datetime) -> Command:
+    """A head-end's 2002: `result` is "1" done or "2" not done. Repeated, it changes nothing."""
     command = _locked(command.pk)
     state = RESULTS[result]
     if state in ALLOWED[CommandState(command.state)]:

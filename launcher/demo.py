@@ -35,6 +35,7 @@ def environment(configuration: Configuration, state: StateDirectory) -> dict[str
         "DEMO_HEADEND_APP_SECRET": headend_secret,
         "HEADEND_APP_SECRET": headend_secret,
         "DEMO_CIS_URL": f"http://127.0.0.1:{configuration.cis_port}",
+        "DEMO_HEADEND_URL": f"http://127.0.0.1:{configuration.headend_port}",
         "DEMO_PLATFORM_URL": configuration.web_url,
         "DEMO_PASSWORD": state.secret("demo-password", make_typeable_password),
     }

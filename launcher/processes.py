@@ -28,13 +28,13 @@ NEIGHBOUR = f"--company {COMPANY} --factor {FACTOR} --meters {METERS} --days {DA
 NEIGHBOURS = (
     (
         "cis",
-        "manage.py simulate_cis --platform {web_url} --app-code {cis_app_code} --listen 127.0.0.1:{cis_port} "
-        + NEIGHBOUR,
+        "manage.py simulate_cis --platform {web_url} --app-code {cis_app_code} --listen 127.0.0.1:{cis_port}"
+        " --command-rate 4 --recharge-rate 4 " + NEIGHBOUR,
     ),
     (
         "headend",
         "manage.py simulate_headend --platform {web_url} --app-code {headend_app_code}"
-        " --listen 127.0.0.1:{headend_port} --interval 10 " + NEIGHBOUR,
+        " --listen 127.0.0.1:{headend_port} --interval 10 --alarm-rate 0.01 " + NEIGHBOUR,
     ),
 )
 

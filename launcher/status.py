@@ -53,6 +53,8 @@ def demo_line(cis: Mapping[str, Any] | None, headend: Mapping[str, Any] | None) 
         f"readings {headend.get('accepted', '-')} accepted",
         f"callbacks {cis.get('callbacks', '-')} delivered",
         f"daily usage rows {cis.get('usage_rows', '-')}",
+        f"commands {cis.get('results', '-')} done",
+        f"alarms {cis.get('alarms', '-')}",
     ]
     if headend.get("refused"):
         parts.append(f"{headend['refused']} refused")

@@ -97,16 +97,32 @@ class Cis:
         self.usages_asked = turns.stop
         await _a_few_at_once(self._ask_usage, [meters[turn % len(meters)] for turn in turns])
 
+    async def post_patiently(self, code: str, message: dict[str, Any]) -> Answer:
+        """Post until the platform is there to answer. Waiting for it is shown, but is no error."""
+        body, tries = orjson.dumps(message), 0
+        while True:
+            answer = await self.platform.post(code, body)
+            tries += 1
+            if not answer.worth_retrying or time.monotonic() > self.deadline:
+                self.waiting = ""
+                return answer
+            self.waiting = f"waiting for the platform: {answer.problem}"
+            await asyncio.sleep(pause_after(tries, first=self.plan.first_pause))
+
+    def note_error(self, text: str) -> None:
+        self.status.errors += 1
+        self.status.last_error = text
+
     async def _create_price(self) -> None:
         plan = self.plan
         message = price_message(
             serial_no=new_serial(), company=plan.company, factor=plan.factor, price_code=plan.price_code
         )
-        answer = await self._post_patiently("1007", message)
+        answer = await self.post_patiently("1007", message)
         if answer.accepted or answer.echo_code == EchoCode.PRICE_EXISTS:
             self.price_exists = True
         else:
-            self._note_error(f"1007 {plan.price_code}: {answer.problem}")
+            self.note_error(f"1007 {plan.price_code}: {answer.problem}")
 
     async def _register_meter(self, meter: VirtualMeter) -> None:
         plan = self.plan
@@ -121,12 +137,12 @@ class Cis:
             days=plan.days,
             now=self.clock(),
         )
-        answer = await self._post_patiently("1001", message)
+        answer = await self.post_patiently("1001", message)
         if answer.accepted or EXISTS_ALREADY in answer.message:
             self.registered[meter.meter_no] = meter
             self.status.registered = len(self.registered)
         else:
-            self._note_error(f"1001 {meter.meter_no}: {answer.problem}")
+            self.note_error(f"1001 {meter.meter_no}: {answer.problem}")
 
     async def _ask_detail(self, meter: VirtualMeter) -> None:
         await self._ask("1014", _about(meter), check_detail)
@@ -142,13 +158,13 @@ class Cis:
         answer = await self.platform.post(code, orjson.dumps(message | question))
         subject = f"{code} {question['meterNo']}".strip()
         if not answer.accepted:
-            self._note_error(f"{subject}: {answer.problem}")
+            self.note_error(f"{subject}: {answer.problem}")
             return
         self.status.queries += 1
         try:
             read(answer)
         except AnswerMalformed as error:
-            self._note_error(f"{subject}: {error}")
+            self.note_error(f"{subject}: {error}")
 
     def _count_readings(self, answer: Answer) -> None:
         self.status.readings_rows = readings_in(answer)
@@ -158,24 +174,8 @@ class Cis:
         self.status.usage_rows += rows - self.usage_rows.get(meter.meter_no, 0)
         self.usage_rows[meter.meter_no] = rows
 
-    async def _post_patiently(self, code: str, message: dict[str, Any]) -> Answer:
-        """Post until the platform is there to answer. Waiting for it is shown, but is no error."""
-        body, tries = orjson.dumps(message), 0
-        while True:
-            answer = await self.platform.post(code, body)
-            tries += 1
-            if not answer.worth_retrying or time.monotonic() > self.deadline:
-                self.waiting = ""
-                return answer
-            self.waiting = f"waiting for the platform: {answer.problem}"
-            await asyncio.sleep(pause_after(tries, first=self.plan.first_pause))
-
     def _shorter_pause(self) -> float:
         return min(self.plan.interval, UNREGISTERED_PAUSE_SECONDS)
-
-    def _note_error(self, text: str) -> None:
-        self.status.errors += 1
-        self.status.last_error = text
 
 
 def _about(meter: VirtualMeter) -> dict[str, Any]:

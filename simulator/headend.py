@@ -8,47 +8,24 @@ from datetime import date, datetime, timedelta
 import orjson
 from django.utils import timezone
 
-from protocol.errors import EchoCode
 from simulator.client import Answer, Clock, Platform, new_serial, pause_after
 from simulator.draws import happens
+from simulator.execution import Command, Field
 from simulator.fleet import VirtualMeter
+from simulator.headend_plan import HeadEndPlan, HeadEndStatus
+from simulator.notices import (
+    LAST_ANSWERS_SECONDS,
+    Notice,
+    Notices,
+    alarm_message,
+    result_message,
+    to_be_sent_again,
+)
 from simulator.reports import report_message
 
 CODE = "2001"
-NOT_REGISTERED = ("用户不存在", "表具不存在")
 LIVE_REPORTS_WAITING = 100_000
 CATCH_UP_SECONDS = 1.0
-LAST_ANSWERS_SECONDS = 1.0
-
-
-@dataclass
-class HeadEndStatus:
-    """The counters of GET /status: at rest, sent = accepted + refused; `retried` counts further tries."""
-
-    sent: int = 0
-    accepted: int = 0
-    refused: int = 0
-    retried: int = 0
-    backfilled: bool = False
-    meters: int = 0
-    last_error: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class HeadEndPlan:
-    """What this head-end does. `rate` is live reports a second, `count` how many of them (None: no end)."""
-
-    company: str
-    factor: str
-    meters: list[VirtualMeter]
-    days: int
-    seed: int
-    rate: float
-    count: int | None = None
-    duplicate_rate: float = 0.0
-    gap_rate: float = 0.0
-    concurrency: int = 8
-    first_pause: float = 0.5
 
 
 @dataclass(slots=True)
@@ -74,7 +51,7 @@ class Lane:
 
 
 class HeadEnd:
-    """One head-end at work: a producer of reports, and workers that send them."""
+    """One head-end at work: a producer of reports, workers that send them, and meters that obey."""
 
     def __init__(self, *, plan: HeadEndPlan, platform: Platform, clock: Clock) -> None:
         self.plan = plan
@@ -85,6 +62,9 @@ class HeadEnd:
         self.lanes = [Lane(meter, first_day, backfilled=not plan.days) for meter in plan.meters]
         self._lanes_to_backfill = len(self.lanes) if plan.days else 0
         self.status.backfilled = not plan.days
+        known = {meter.meter_no for meter in plan.meters}
+        self.meters = Field(plan=plan, clock=clock, status=self.status, known=known, tell=self._tell_result)
+        self._notices = Notices(platform=platform, concurrency=plan.concurrency, first_pause=plan.first_pause)
         self._ready: asyncio.Queue[Lane | None] = asyncio.Queue()
         self._unsettled = 0
         self._all_settled = asyncio.Event()
@@ -93,8 +73,9 @@ class HeadEnd:
         self._waiting_for = ""
 
     def snapshot(self) -> HeadEndStatus:
-        """The status; while reports wait to be sent again, the last reason for that is shown as its error."""
-        return replace(self.status, last_error=self._waiting_for if self._held_back else self.status.last_error)
+        """The status; while messages wait to be sent again, the last reason for that is shown as its error."""
+        waiting_for = self._waiting_for if self._held_back else self._notices.problem
+        return replace(self.status, last_error=waiting_for or self.status.last_error)
 
     async def run(self) -> None:
         """Report until `count` is reached or the task is cancelled; answers under way are still taken in."""
@@ -106,7 +87,7 @@ class HeadEnd:
                 task.result()
         finally:
             producer.cancel()
-            await self._dismiss(workers)
+            await asyncio.gather(self._dismiss(workers), self._notices.dismiss())
 
     async def _dismiss(self, workers: list[asyncio.Task[None]]) -> None:
         self._leaving = True
@@ -126,6 +107,7 @@ class HeadEnd:
         while self._unsettled:
             self._all_settled.clear()
             await self._all_settled.wait()
+        await self._notices.all_settled()
 
     async def _produce_live(self) -> None:
         """Each meter in turn, at the plan's rate; time lost beyond CATCH_UP_SECONDS is not made up for."""
@@ -150,6 +132,8 @@ class HeadEnd:
             return False
         repeated = happens("duplicate", *names, rate=self.plan.duplicate_rate)
         self._hand_in(lane, Report(self.clock(), repeated=repeated))
+        if happens("alarm", *names, rate=self.plan.alarm_rate):
+            self._raise_alarm(lane)
         return True
 
     def _hand_in(self, lane: Lane, report: Report) -> None:
@@ -188,13 +172,15 @@ class HeadEnd:
             factor=self.plan.factor,
             moment=report.moment,
             missed_days=missed_days,
+            valve_state=self.meters.valve_state(lane.meter.meter_no),
         )
         return orjson.dumps(message)
 
     def _conclude(self, lane: Lane, report: Report, answer: Answer) -> None:
         if answer.accepted:
             self._accept(lane, report)
-        elif answer.worth_retrying or _not_registered(answer):
+            self.meters.attend(lane.meter.meter_no, answer.envelope.get("valvecontrol"))
+        elif to_be_sent_again(answer):
             self._hold_back(lane, report, answer)
             return
         else:
@@ -225,6 +211,28 @@ class HeadEnd:
             self._lanes_to_backfill -= 1
             self.status.backfilled = not self._lanes_to_backfill
 
+    def _tell_result(self, command: Command, succeeded: bool) -> None:
+        message = result_message(
+            command.order, company=self.plan.company, factor=self.plan.factor, succeeded=succeeded, now=self.clock()
+        )
+        repeated = happens("duplicate", self.plan.seed, command.serial_no, rate=self.plan.duplicate_rate)
+        delay = self.plan.result_delay(command.serial_no)
+        self._notices.send(Notice("2002", message, self._settle_result, repeated=repeated, delay=delay))
 
-def _not_registered(answer: Answer) -> bool:
-    return answer.echo_code == EchoCode.REFUSED and any(text in answer.message for text in NOT_REGISTERED)
+    def _settle_result(self, answer: Answer) -> None:
+        self.status.results += answer.accepted
+        self._note_refusal("2002", answer)
+
+    def _raise_alarm(self, lane: Lane) -> None:
+        message = alarm_message(
+            lane.meter, company=self.plan.company, factor=self.plan.factor, turn=lane.turns, now=self.clock()
+        )
+        self._notices.send(Notice("2003", message, self._settle_alarm))
+
+    def _settle_alarm(self, answer: Answer) -> None:
+        self.status.alarms += answer.accepted
+        self._note_refusal("2003", answer)
+
+    def _note_refusal(self, code: str, answer: Answer) -> None:
+        if not answer.accepted:
+            self.status.last_error = f"{code}: {answer.problem}"

@@ -92,6 +92,14 @@ def per_second(text: str) -> float:
     return _number(text, low=0.001, high=100_000.0)
 
 
+def pause(text: str) -> float:
+    return _number(text, low=0.0, high=86_400.0)
+
+
+def per_minute(text: str) -> float:
+    return _number(text, low=0.0, high=60_000.0)
+
+
 def whole(*, low: int, high: int) -> Callable[[str], int]:
     """A type for whole numbers from `low` to `high`."""
 

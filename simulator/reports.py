@@ -11,7 +11,7 @@ from simulator.consumption import end_of_day
 from simulator.draws import draw
 from simulator.fleet import VirtualMeter, fixed_text
 
-VALVE_OPEN = "2"
+VALVE_OPEN, VALVE_CLOSED = "2", "3"
 BILLED_BY_PLATFORM = "3"
 BATTERY_LIFE_DAYS = 2500
 
@@ -19,7 +19,14 @@ _TENTHS_OF_DEGREE = (45, 62, 112, 174, 221, 259, 288, 284, 241, 183, 121, 66)
 
 
 def report_message(
-    meter: VirtualMeter, *, serial_no: str, company: str, factor: str, moment: datetime, missed_days: Iterable[date]
+    meter: VirtualMeter,
+    *,
+    serial_no: str,
+    company: str,
+    factor: str,
+    moment: datetime,
+    missed_days: Iterable[date],
+    valve_state: str = VALVE_OPEN,
 ) -> dict[str, object]:
     """The report at `moment`; `addGas` carries the index at the end of each of `missed_days`."""
     local = timezone.localtime(moment)
@@ -45,7 +52,7 @@ def report_message(
         "standardInstantValue": "",
         "workInstantValue": "",
         "pressureValue": "",
-        "valveState": VALVE_OPEN,
+        "valveState": valve_state,
         "curPrice": "0",
         "meterBalance": "0",
         "companyCode": company,

@@ -102,3 +102,12 @@ def test_a_result_for_a_cancelled_command_is_noted(desk):
     assert desk.result(serial)["echoCode"] == "0000"
     assert desk.states() == ["cancelled"]
     assert Command.objects.get().events.last().cause == "the head-end reports succeeded, too late to count"
+
+
+def test_the_truth_about_a_meter_that_has_ended_is_taken(desk):
+    serial = sent_serial()
+    desk.world.cis.send("1002", **desk.names(), initNum="5", reason="拆表", sdateTime="2026-01-01")
+    assert desk.states() == ["cancelled"]
+    assert desk.result(serial)["echoCode"] == "0000"
+    assert desk.result("unknown") == {"echoCode": "9999", "echoMsg": "用户不存在"}
+    assert Command.objects.get().events.last().cause == "the head-end reports succeeded, too late to count"

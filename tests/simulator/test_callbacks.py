@@ -116,7 +116,32 @@ def test_status_and_messages_show_what_came_in():
             "queries": 0,
             "errors": 0,
             "last_error": "",
+            "commands": 0,
+            "recharges": 0,
+            "cancellations": 0,
+            "results": 1,
+            "alarms": 1,
         }
+
+    at_desk(scenario)
+
+
+def test_results_are_kept_by_command_and_each_serial_counts_once():
+    async def scenario(desk):
+        again = COMMAND | {"serialNo": "c2", "excuteState": "2"}
+        for message in (COMMAND, COMMAND, again, COMMAND | {"serialNo": "c3", "sendSerialNo": "y"}):
+            await desk.post("2002", message)
+        assert await desk.get("/results") == {"x": ["1", "2"], "y": ["1"]}
+        assert desk.status == CisStatus(callbacks=3, duplicates=1, results=3)
+
+    at_desk(scenario)
+
+
+def test_alarms_are_counted_once():
+    async def scenario(desk):
+        for message in (ALARM, ALARM, ALARM | {"serialNo": "a2"}):
+            await desk.post("2003", message)
+        assert desk.status == CisStatus(callbacks=2, duplicates=1, alarms=2)
 
     at_desk(scenario)
 

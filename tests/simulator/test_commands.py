@@ -70,6 +70,11 @@ def test_once_prints_the_status_as_json(platform):
         "queries": 4,
         "errors": 0,
         "last_error": "",
+        "commands": 0,
+        "recharges": 0,
+        "cancellations": 0,
+        "results": 0,
+        "alarms": 0,
     }
 
 
@@ -88,8 +93,19 @@ def test_a_counted_run_ends_with_a_summary(platform):
     first, last = printed.splitlines()
     assert first.startswith("Head-end simulator: listening on http://127.0.0.1:")
     assert first.endswith(f", platform {platform[0]}")
-    assert last == ("Head-end simulator: 3 meters, 9 reports sent, 9 accepted, 0 refused, 0 retried, backfilled: yes")
+    assert last == (
+        "Head-end simulator: 3 meters, 9 reports sent, 9 accepted, 0 refused, 0 retried, backfilled: yes"
+        "; 0 commands, 0 executed, 0 repeated, 0 results, 0 alarms"
+    )
     assert len(platform[1]) == 9
+
+
+def test_alarms_are_in_the_summary(platform):
+    mishaps = [f"--{name}-rate=0.5" for name in ("sleep", "refuse", "fail", "lose", "duplicate")]
+    options = ["--listen", "127.0.0.1:0", "--meters", "3", "--days", "0", "--count", "3", "--rate", "500", *mishaps]
+    printed = run("simulate_headend", platform, *options, "--alarm-rate", "1", "--execute-delay", "0")
+    assert printed.endswith("; 0 commands, 0 executed, 0 repeated, 0 results, 3 alarms\n")
+    assert [post.code for post in platform[1]].count("2003") == 3
 
 
 @pytest.mark.parametrize("command", ["simulate_cis", "simulate_headend"])
@@ -136,13 +152,14 @@ def wait_for(condition):
             signal.SIGINT,
             {"registered": 2, "queries": 4, "usage_rows": 4, "errors": 0},
             "CIS simulator: 2 meters registered, 0 callbacks, 0 duplicates, 0 bad signatures, 4 queries, "
-            "3 readings, 4 usage rows, 0 errors",
+            "3 readings, 4 usage rows, 0 errors; 0 commands, 0 recharges, 0 cancellations, 0 results, 0 alarms",
         ),
         (
             "simulate_headend",
             signal.SIGTERM,
             {"sent": 2, "accepted": 2, "refused": 0, "retried": 0, "backfilled": True, "meters": 2},
-            "Head-end simulator: 2 meters, 2 reports sent, 2 accepted, 0 refused, 0 retried, backfilled: yes",
+            "Head-end simulator: 2 meters, 2 reports sent, 2 accepted, 0 refused, 0 retried, backfilled: yes; "
+            "0 commands, 0 executed, 0 repeated, 0 results, 0 alarms",
         ),
     ],
 )
@@ -168,3 +185,26 @@ def test_works_until_a_signal_and_leaves_quickly(platform, command, stop, ready,
     finally:
         process.kill()
         process.wait()
+
+
+def test_the_cis_orders_at_its_rates(platform):
+    options = ["--platform", platform[0], "--app-code", "peer-1", "--listen", "127.0.0.1:0", "--meters", "2"]
+    rates = ["--command-rate", "1200", "--recharge-rate", "1200", "--cancel-rate", "1"]
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "simulate_cis", *options, *rates],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[4].rstrip(",")
+        counters = ("commands", "recharges", "cancellations")
+        wait_for(lambda: all(status_of(url).get(name) for name in counters))
+        assert status_of(url)["errors"] == 0
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=5) == 0
+    finally:
+        process.kill()
+        process.communicate()

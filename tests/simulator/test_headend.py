@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from simulator.fleet import fleet
-from simulator.headend import HeadEnd, HeadEndPlan, HeadEndStatus
+from simulator.headend import HeadEnd
+from simulator.headend_plan import HeadEndPlan, HeadEndStatus
 from simulator.reports import report_message
 from tests.simulator.fake_platform import NOW, refusal, running
 

@@ -3,7 +3,18 @@ from argparse import ArgumentTypeError
 import pytest
 from django.core.management.base import CommandError
 
-from simulator.options import account_of, address, factor_no, fraction, per_second, platform_url, seconds, whole
+from simulator.options import (
+    account_of,
+    address,
+    factor_no,
+    fraction,
+    pause,
+    per_minute,
+    per_second,
+    platform_url,
+    seconds,
+    whole,
+)
 from simulator.serving import Address
 
 
@@ -39,6 +50,8 @@ def test_address(text, expected):
         (fraction, "x"),
         (seconds, "0"),
         (per_second, "inf"),
+        (pause, "-1"),
+        (per_minute, "60001"),
         (whole(low=1, high=9), "0"),
         (whole(low=1, high=9), "10"),
         (whole(low=1, high=9), "1.5"),
@@ -53,6 +66,7 @@ def test_what_makes_no_sense_is_refused(read, text):
 def test_what_makes_sense_is_read():
     assert platform_url("https://das.example/base/") == "https://das.example/base/"
     assert (factor_no("0030"), fraction("0.25"), seconds("15"), per_second("0.5")) == ("0030", 0.25, 15.0, 0.5)
+    assert (pause("0"), per_minute("0"), per_minute("4")) == (0.0, 0.0, 4.0)
     assert whole(low=1, high=9)("9") == 9
 
 

@@ -17,7 +17,8 @@ class Command(BaseCommand):
     help = (
         "Set up the demo, again and again without harm: a company, a manufacturer, a CIS, a head-end and the staff "
         "user 'demo'. Reads DEMO_CIS_APP_CODE, DEMO_CIS_APP_SECRET, DEMO_CIS_URL, DEMO_HEADEND_APP_CODE, "
-        "DEMO_HEADEND_APP_SECRET and DEMO_PASSWORD from the environment; refuses to run outside DEBUG."
+        "DEMO_HEADEND_APP_SECRET, DEMO_PASSWORD and, if there is one, DEMO_HEADEND_URL from the environment; refuses "
+        "to run outside DEBUG."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -46,6 +47,8 @@ class Command(BaseCommand):
             app_code=self._needed("DEMO_HEADEND_APP_CODE"),
             app_secret=self._needed("DEMO_HEADEND_APP_SECRET"),
             name="示范采集前端",
+            # Without it, commands travel in the answers to 2001 (R14).
+            url=os.environ.get("DEMO_HEADEND_URL") or None,
             manufacturers=[FACTOR],
         )
         users = get_user_model().objects

@@ -8,8 +8,9 @@ from django.utils import timezone
 from simulator.callbacks import Behaviour, CallbackDesk, CisStatus
 from simulator.cis import Cis, CisPlan
 from simulator.client import Account, open_platform
+from simulator.dispatch import Dispatch, DispatchPlan
 from simulator.fleet import fleet
-from simulator.options import account_of, add_common_options, fraction, seconds, whole
+from simulator.options import account_of, add_common_options, fraction, per_minute, seconds, whole
 from simulator.registration import DEFAULT_PRICE_CODE
 from simulator.serving import run_until, serve_status, served, stop_on_signals
 
@@ -19,15 +20,18 @@ SECRET_NAME = "CIS_APP_SECRET"  # noqa: S105  (the name of a variable)
 class Command(BaseCommand):
     help = (
         "Simulates a gas company's CIS: creates a three-tier price (1007), registers virtual meters (1001), takes the "
-        "callbacks 2001, 2002 and 2003 and queries 1013, 1014 and 1015 until it is stopped. "
+        "callbacks 2001, 2002 and 2003 and queries 1013, 1014 and 1015 until it is stopped; orders valve commands and "
+        "recharges (1004) and cancels some (1005) when told to. "
         f"The appSecret is read from the environment variable {SECRET_NAME}. "
-        "GET /status on the listening address answers the counters, GET /messages the last 200 callbacks."
+        "GET /status on the listening address answers the counters, GET /messages the last 200 callbacks, "
+        "GET /results every excuteState (2002) by sendSerialNo."
     )
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_common_options(parser, listen="127.0.0.1:8101", secret_name=SECRET_NAME)
         _add_business_options(parser)
+        _add_order_options(parser)
         _add_behaviour_options(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -55,7 +59,7 @@ class Command(BaseCommand):
             serve_status(app, cis.snapshot)
             async with served(app, listen=options["listen"]) as address:
                 self._say(f"CIS simulator: listening on http://{address}, platform {options['platform']}")
-                await run_until(stop, cis.run())
+                await run_until(stop, _work(cis, Dispatch(plan=_dispatch_plan(options), cis=cis)))
         self._say(_summary(cis.snapshot()))
 
     def _say(self, line: str) -> None:
@@ -82,6 +86,30 @@ def _add_business_options(parser: CommandParser) -> None:
         type=seconds,
         metavar="SECONDS",
         help="time between two rounds of queries (default %(default)s)",
+    )
+
+
+def _add_order_options(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--command-rate",
+        default=0.0,
+        type=per_minute,
+        metavar="PER_MINUTE",
+        help="valve commands a minute, each meter in turn: close, and open the next time (default %(default)s)",
+    )
+    parser.add_argument(
+        "--recharge-rate",
+        default=0.0,
+        type=per_minute,
+        metavar="PER_MINUTE",
+        help="recharges a minute, each meter in turn (default %(default)s)",
+    )
+    parser.add_argument(
+        "--cancel-rate",
+        default=0.0,
+        type=fraction,
+        metavar="0..1",
+        help="share of both that are cancelled within seconds (default %(default)s)",
     )
 
 
@@ -127,9 +155,24 @@ def _plan(options: dict[str, Any]) -> CisPlan:
     )
 
 
+def _dispatch_plan(options: dict[str, Any]) -> DispatchPlan:
+    return DispatchPlan(
+        seed=options["seed"],
+        command_rate=options["command_rate"],
+        recharge_rate=options["recharge_rate"],
+        cancel_rate=options["cancel_rate"],
+    )
+
+
+async def _work(cis: Cis, dispatch: Dispatch) -> None:
+    await asyncio.gather(cis.run(), dispatch.run())
+
+
 def _summary(status: CisStatus) -> str:
     return (
         f"CIS simulator: {status.registered} meters registered, {status.callbacks} callbacks, "
         f"{status.duplicates} duplicates, {status.bad_signatures} bad signatures, {status.queries} queries, "
-        f"{status.readings_rows} readings, {status.usage_rows} usage rows, {status.errors} errors"
+        f"{status.readings_rows} readings, {status.usage_rows} usage rows, {status.errors} errors; "
+        f"{status.commands} commands, {status.recharges} recharges, {status.cancellations} cancellations, "
+        f"{status.results} results, {status.alarms} alarms"
     )
