@@ -30,7 +30,7 @@ class EventInline(ReadOnlyTable):
 class CommandAdmin(OfMeterAdmin):
     list_display = ["id", "meter_page", "kind", "payload", "state", "origin", "queued_at", "sent_at", "finished_at"]
     list_display_links = ["id"]
-    list_filter = ["state", "kind", "origin", ("meter", LinkedFilter)]
+    list_filter = ["state", "kind", "origin", ("meter", LinkedFilter), ("peer", LinkedFilter)]
     ordering = ["-id"]
     inlines: ClassVar[Any] = [EventInline]
     actions = ["replay", "cancel"]
@@ -42,6 +42,7 @@ class CommandAdmin(OfMeterAdmin):
         ("queued_at", "expires_at", "sent_at", "finished_at", "cancel_asked_at"),
         "message",
         "replay_of",
+        "linked_lists",
     ]
 
     @admin.action(description=_("Ask again with a new command"), permissions=["act"])
@@ -80,5 +81,7 @@ class CommandEventAdmin(LargeTableAdmin):
     list_display = ["at", "command", "from_state", "to_state", "cause"]
     list_select_related = ["command"]
     list_filter = [("command", LinkedFilter)]
+    search_fields: ClassVar[Any] = ["=command__meter__meter_no", "=command__serial_no"]
+    search_help_text = _("A whole meter number, or the serial number of the request")
     ordering = ["-id"]
     fields: ClassVar[Any] = ["command", "at", "from_state", "to_state", "cause"]

@@ -3,6 +3,7 @@
 README's configuration table lists every variable; `.env.example` holds the same with comments.
 """
 
+from decimal import Decimal
 from pathlib import Path
 
 import environ
@@ -136,6 +137,10 @@ COMMAND_LIFE_HOURS = env.int("COMMAND_LIFE_HOURS", default=72)
 SETTLEMENT_CHUNK_METERS = env.int("SETTLEMENT_CHUNK_METERS", default=50_000)
 SETTLEMENT_CONNECTIONS = env.int("SETTLEMENT_CONNECTIONS", default=2)
 
+# The platform's own alarms, unless a manufacturer has thresholds of its own.
+ALARM_SILENT_DAYS = env.int("ALARM_SILENT_DAYS", default=3)
+ALARM_BATTERY_VOLTS = Decimal(env.str("ALARM_BATTERY_VOLTS", default="3.0"))
+
 # Outbound delivery (R15).
 OUTBOX_BATCH = env.int("OUTBOX_BATCH", default=200)
 OUTBOX_CONCURRENCY = env.int("OUTBOX_CONCURRENCY", default=64)
@@ -173,6 +178,11 @@ CELERY_BEAT_SCHEDULE = {
     },
     "forget-serials": {"task": "protocol.forget_serials", "schedule": crontab(hour="3", minute="40")},
     "expire-commands": {"task": "commands.expire", "schedule": 60.0, "options": {"expires": 55}},
+    "watch-silence": {
+        "task": "alarms.watch_silence",
+        "schedule": crontab(minute="20"),
+        "options": {"expires": 3000},
+    },
     "settle-yesterday": {"task": "readings.settle_due", "schedule": crontab(hour="0", minute="30")},
     "settle-late": {"task": "readings.settle_due", "schedule": crontab(minute="*/10"), "options": {"expires": 590}},
 }

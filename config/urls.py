@@ -4,23 +4,14 @@ from django.contrib import admin
 from django.urls import URLPattern, include, path, re_path
 from django.views.generic import RedirectView
 
+from alarms.endpoints import TakeAlarm
 from commands.endpoints import CancelCommand, SendCommand, TakeResult
 from config.views import healthz, not_found
 from meters.endpoints import MeterDetail, RegisterMeter
 from pricing.endpoints import SetPrice
-from protocol.endpoint import MessageEndpoint, UnsupportedEndpoint
-from protocol.models import PeerKind
+from protocol.endpoint import MessageEndpoint
 from readings.endpoints import DailyUsageQuery, FleetReadings, TakeReport
 from readings.life_endpoints import ChangePrice, DeregisterMeter, ReplaceMeter
-
-
-class Later(UnsupportedEndpoint):
-    """A code that a later version serves."""
-
-
-class LaterFromHeadend(Later):
-    caller = PeerKind.HEADEND
-
 
 MESSAGES: list[tuple[str, str, type[MessageEndpoint]]] = [
     # from a CIS
@@ -37,7 +28,7 @@ MESSAGES: list[tuple[str, str, type[MessageEndpoint]]] = [
     # from a head-end
     ("2001", "api/collect/meter/2001", TakeReport),
     ("2002", "api/collect/meter/2002", TakeResult),
-    ("2003", "api/collect/meter/2003", LaterFromHeadend),
+    ("2003", "api/collect/meter/2003", TakeAlarm),
 ]
 
 

@@ -197,15 +197,3 @@ class StreamedQueryEndpoint(QueryEndpoint):
         # The first piece is made here, where a failure still becomes an envelope.
         first = next(pieces)
         return StreamingHttpResponse(chain([first], pieces), content_type=CONTENT_TYPE)
-
-
-class UnsupportedEndpoint(MessageEndpoint):
-    """A code of the interface that this platform does not execute yet."""
-
-    request_serializer = MessageSerializer
-
-    def handle(self, call: Call) -> Json:
-        raise Refused(f"{self.code} 暂不支持")
-
-    def _call(self, received: Received) -> Call:
-        return Call(peer=received.peer, serial_no=received.serial_no, now=received.received_at, data={})

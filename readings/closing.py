@@ -6,6 +6,7 @@ from decimal import Decimal
 from django.db import transaction
 from django.utils import timezone
 
+from alarms.services import clear_all_of
 from commands.queue import cancel_waiting
 from meters.accounts import lock_account
 from meters.models import Account, Meter, MeterStatus
@@ -30,6 +31,7 @@ def end_life(account: Account, *, closing_index: Decimal, field: str, reason: st
     take_closing(account, index=closing_index, field=field, now=now)
     meter = account.meter
     cancel_waiting(meter, cause=f"the meter has ended: {reason}", now=now)
+    clear_all_of(meter, because=reason, now=now)
     meter.status, meter.ended_at = MeterStatus.ENDED, now
     meter.closing_index, meter.end_reason = closing_index, reason
     meter.save(update_fields=["status", "ended_at", "closing_index", "end_reason"])

@@ -9,6 +9,8 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from alarms.watch import note_report
+from commands.arrears import expected_valve
 from meters.accounts import lock_account
 from meters.models import Account, Meter, MeterState, ValveState
 from protocol.errors import FieldInvalid
@@ -70,6 +72,15 @@ def take_report(meter: Meter, report: Report, *, now: datetime) -> Intake:
         _judge(meter, stored)
         _move_back(account, stored)
         _update_state(meter, report)
+        if meter.state.reported_at == report.read_at:
+            note_report(
+                meter,
+                battery_voltage=report.telemetry.get("battery_voltage"),
+                valve=report.valve,
+                expected_valve=expected_valve(meter),
+                at=report.read_at,
+                now=now,
+            )
     return Intake(meter=meter, stored=stored)
 
 

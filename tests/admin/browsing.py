@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from django.test import Client
 from django.urls import reverse
 
+from alarms.models import Alarm, AlarmOccurrence, AlarmThresholds
+from commands.models import Command, CommandEvent
 from meters.models import Account, AccountEntry, Meter, MeterPrice, MeterState
 from pricing.models import Price, PriceTier, PriceVersion
 from protocol import admin_base
@@ -12,7 +14,7 @@ from protocol.models import Company, InboundMessage, Manufacturer, OutboundAttem
 from readings.models import DailyUsage, Reading
 from tests.admin.rows import make_person
 
-EDITABLE = [Company, Manufacturer, Peer]
+EDITABLE = [Company, Manufacturer, Peer, AlarmThresholds]
 READ_ONLY = [
     PeerHealth,
     InboundMessage,
@@ -28,6 +30,10 @@ READ_ONLY = [
     MeterPrice,
     Reading,
     DailyUsage,
+    Alarm,
+    AlarmOccurrence,
+    Command,
+    CommandEvent,
 ]
 LARGE = [
     InboundMessage,
@@ -40,6 +46,10 @@ LARGE = [
     MeterPrice,
     Reading,
     DailyUsage,
+    Alarm,
+    AlarmOccurrence,
+    Command,
+    CommandEvent,
 ]
 SEARCHES = {
     Company: "10001",
@@ -59,8 +69,13 @@ SEARCHES = {
     MeterPrice: "D000001",
     Reading: "000000000001",
     DailyUsage: "U000001",
+    Alarm: "000000000001",
+    AlarmOccurrence: "U000001",
+    AlarmThresholds: "0030",
+    Command: "000000000001",
+    CommandEvent: "000000000001",
 }
-ROOMS = {"protocol", "pricing", "meters", "readings"}
+ROOMS = {"protocol", "pricing", "meters", "commands", "alarms", "readings"}
 LIMIT = f"LIMIT {admin_base.COUNT_CAP + 1}"
 LANGUAGES = ["zh-hans", "en"]
 

@@ -7,6 +7,8 @@ from decimal import Decimal
 
 from django.contrib.auth.models import User
 
+from alarms.models import Alarm, AlarmOccurrence, AlarmState, AlarmThresholds
+from commands.models import Command, CommandEvent
 from meters.models import Account, AccountEntry, Meter, MeterPrice, MeterState
 from pricing.models import Price, PriceTier, PriceVersion
 from protocol.models import (
@@ -45,6 +47,7 @@ def make_parties() -> Rows:
     peer = make_peer("cis-1")
     peer.companies.add(company)
     PeerHealth.objects.create(peer=peer, consecutive_failures=11, paused_until=NOW)
+    AlarmThresholds.objects.create(manufacturer=manufacturer, silent_days=5)
     return Rows(company, manufacturer, peer, make_price(company, manufacturer, "居民价"))
 
 
@@ -114,6 +117,35 @@ def make_readings(meter: Meter) -> None:
     )
 
 
+def make_alarm(meter: Meter, *, type: str = "05", state: str = AlarmState.OPEN) -> Alarm:
+    """One that came twice."""
+    cleared_at = NOW if state == AlarmState.CLEARED else None
+    what = {"content": ATTACK, "priority": 3}
+    alarm = Alarm.objects.create(
+        **what, meter=meter, type=type, state=state, first_at=NOW, last_at=NOW, occurrences=2, cleared_at=cleared_at
+    )
+    AlarmOccurrence.objects.bulk_create(AlarmOccurrence(alarm=alarm, at=NOW, source="headend", **what) for _ in "12")
+    return alarm
+
+
+def make_command(rows: Rows, meter: Meter, *, state: str = "failed") -> Command:
+    """A valve command of the CIS with its story."""
+    command = Command.objects.create(
+        meter=meter,
+        kind="03",
+        payload={"valveSet": "1"},
+        state=state,
+        origin="cis",
+        peer=rows.peer,
+        serial_no=f"asked-{meter.pk}",
+        queued_at=NOW,
+        expires_at=NOW,
+    )
+    for from_state, to_state in (("queued", "sent"), ("sent", state)):
+        CommandEvent.objects.create(command=command, at=NOW, from_state=from_state, to_state=to_state, cause=ATTACK)
+    return command
+
+
 def make_inbound(rows: Rows, number: int, *, succeeded: bool = True) -> InboundMessage:
     return InboundMessage.objects.create(
         peer=rows.peer,
@@ -160,6 +192,8 @@ def add_meters(rows: Rows, *, first: int, last: int) -> None:
     for number in range(first, last + 1):
         meter = make_meter(rows, number, billing_model=str(number % 3 + 1))
         make_readings(meter)
+        make_alarm(meter)
+        make_command(rows, meter)
         make_inbound(rows, number, succeeded=number % 2 == 1)
         make_outbound(rows, number, lane=meter.pk, state=["delivered", "dead"][number % 2])
 

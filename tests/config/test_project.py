@@ -30,6 +30,7 @@ def test_every_beat_entry_names_a_task_that_exists(settings):
         "deliver": "protocol.deliver",
         "expire-commands": "commands.expire",
         "forget-serials": "protocol.forget_serials",
+        "watch-silence": "alarms.watch_silence",
         "settle-yesterday": "readings.settle_due",
         "settle-late": "readings.settle_due",
     }

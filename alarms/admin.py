@@ -1,0 +1,163 @@
+"""Alarms: whoever may change them acknowledges and clears them. Thresholds are kept here."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar, cast
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from alarms.models import Alarm, AlarmOccurrence, AlarmThresholds
+from alarms.services import BY_STAFF, MoveRefused, acknowledge, clear
+from meters.admin import OfMeterAdmin, numbered
+from meters.models import Meter
+from protocol.admin_base import LargeTableAdmin, LinkedAdmin, LinkedFilter, ReadOnlyTable, link_column
+
+SHOWN_OCCURRENCES = 50
+REASON_WIDTH = 200
+
+
+class ReasonForm(ActionForm):
+    because = forms.CharField(label=_("Reason for clearing:"), max_length=REASON_WIDTH, required=False)
+
+
+class OccurrenceTable(ReadOnlyTable):
+    """The latest ones; the link on the page leads to all of them."""
+
+    model = AlarmOccurrence
+    fields = ["at", "content", "priority", "source"]
+    ordering = ["-id"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AlarmOccurrence]:
+        match = request.resolver_match
+        of_alarm = AlarmOccurrence.objects.filter(alarm=match.kwargs.get("object_id") if match else None)
+        latest = of_alarm.order_by("-id").values("pk")[:SHOWN_OCCURRENCES]
+        return super().get_queryset(request).filter(pk__in=latest)
+
+
+@admin.register(Alarm)
+class AlarmAdmin(OfMeterAdmin):
+    list_display = [
+        "type",
+        "meter_page",
+        "content",
+        "priority",
+        "differs",
+        "state",
+        "occurrences",
+        "last_at",
+        "first_at",
+    ]
+    list_filter = [
+        "state",
+        "type",
+        "priority",
+        ("priority_differs", admin.BooleanFieldListFilter),
+        "meter__company",
+        ("meter", LinkedFilter),
+    ]
+    ordering = ["-id"]
+    fieldsets: ClassVar[Any] = [
+        (
+            None,
+            {
+                "fields": [
+                    ("type", "meter", "state"),
+                    "content",
+                    ("priority", "differs", "by_headend"),
+                    ("occurrences", "first_at", "last_at"),
+                    "linked_lists",
+                ]
+            },
+        ),
+        (
+            _("What was done"),
+            {
+                "fields": [
+                    ("acknowledged_at", "acknowledged_by"),
+                    ("cleared_at", "cleared_by"),
+                    "cleared_because",
+                ]
+            },
+        ),
+    ]
+    inlines = [OccurrenceTable]
+    action_form = ReasonForm
+    actions = ["acknowledge_chosen", "clear_chosen"]
+
+    @admin.display(description=_("priority differs from the appendix"), boolean=True)
+    def differs(self, alarm: Alarm) -> bool:
+        return alarm.priority_differs
+
+    @admin.action(description=_("Acknowledge"), permissions=["act"])
+    def acknowledge_chosen(self, request: HttpRequest, queryset: QuerySet[Alarm]) -> None:
+        by, now = cast(User, request.user), timezone.now()
+        moved = self._move_each(request, queryset, lambda alarm: acknowledge(alarm, by=by, now=now))
+        told = ngettext("%(count)d alarm is acknowledged.", "%(count)d alarms are acknowledged.", moved)
+        self.message_user(request, told % {"count": moved})
+
+    @admin.action(description=_("Clear"), permissions=["act"])
+    def clear_chosen(self, request: HttpRequest, queryset: QuerySet[Alarm]) -> None:
+        by, now = cast(User, request.user), timezone.now()
+        because = request.POST.get("because", "").strip()[:REASON_WIDTH] or BY_STAFF
+        moved = self._move_each(request, queryset, lambda alarm: clear(alarm, by=by, because=because, now=now))
+        told = ngettext("%(count)d alarm is cleared.", "%(count)d alarms are cleared.", moved)
+        self.message_user(request, told % {"count": moved})
+
+    def _move_each(self, request: HttpRequest, alarms: QuerySet[Alarm], move: Callable[[Alarm], None]) -> int:
+        """How many moved; says how many could not."""
+        moved = refused = 0
+        for alarm in alarms:
+            try:
+                move(alarm)
+            except MoveRefused:
+                refused += 1
+            else:
+                moved += 1
+        if refused:
+            told = ngettext(
+                "%(count)d alarm is left as it is: its state does not allow this.",
+                "%(count)d alarms are left as they are: their state does not allow this.",
+                refused,
+            )
+            self.message_user(request, told % {"count": refused}, messages.WARNING)
+        return moved
+
+
+@admin.register(AlarmOccurrence)
+class AlarmOccurrenceAdmin(LargeTableAdmin):
+    list_display = ["at", "alarm_page", "content", "priority", "source"]
+    list_select_related = ["alarm__meter"]
+    list_filter = ["source", ("alarm", LinkedFilter)]
+    search_fields = ["alarm__meter__meter_no", "alarm__meter__user_no", "alarm__meter__device_id"]
+    search_help_text = OfMeterAdmin.search_help_text
+    ordering = ["-id"]
+    fields = ["alarm", "at", "content", "priority", "source"]
+    alarm_page = staticmethod(link_column("alarm", _("alarm")))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """By the alarms of the meters that have this whole number, like OfMeterAdmin."""
+        if not search_term:
+            return queryset, False
+        alarms = Alarm.objects.filter(meter__in=Meter.objects.filter(numbered(search_term.strip())))
+        return queryset.filter(alarm__in=list(alarms.values_list("pk", flat=True))), False
+
+
+@admin.register(AlarmThresholds)
+class AlarmThresholdsAdmin(LinkedAdmin):
+    list_display = ["manufacturer", "silent_days", "battery_volts"]
+    list_select_related = ["manufacturer"]
+    search_fields = ["manufacturer__factor_no", "manufacturer__name"]
+    search_help_text = _("Manufacturer code or name")
+    fields = ["manufacturer", "silent_days", "battery_volts"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: AlarmThresholds | None = None) -> list[str]:
+        return [] if obj is None else ["manufacturer"]
