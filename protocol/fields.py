@@ -13,6 +13,7 @@ from protocol.errors import FieldInvalid
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
 _SERIAL = re.compile(r"[!-~]{1,64}")
+_DAY = re.compile(r"[0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DAY_FORMATS = ("%Y-%m-%d", "%Y%m%d")
 _TIME_FORMATS = ("%H%M%S", "%H:%M:%S")
 _MOMENT_FORMATS = {14: "%Y%m%d%H%M%S", 12: "%Y%m%d%H%M", 10: "%Y-%m-%d", 19: "%Y-%m-%d %H:%M:%S"}
@@ -149,7 +150,7 @@ def _first_format(text: str, formats: Collection[str]) -> datetime | None:
 
 def parse_day(text: str) -> date | None:
     """YYYY-MM-DD or YYYYMMDD; None when it is neither or lies outside the years 1970-9998."""
-    if len(text) not in (8, 10):
+    if not _DAY.fullmatch(text):
         return None
     parsed = _first_format(text, _DAY_FORMATS)
     return parsed.date() if parsed is not None and 1970 <= parsed.year <= 9998 else None

@@ -20,7 +20,10 @@ _REMEMBER = """
     FROM readings_dailyusage u WHERE u.meter_id = ANY(%(meters)s) AND u.day >= %(begins)s
     GROUP BY u.meter_id, u.day
 """
-_LOCK = "SELECT 1 FROM meters_account WHERE meter_id = ANY(%(meters)s) ORDER BY meter_id FOR UPDATE"
+_LOCK = """
+    SELECT count(*) FROM (
+        SELECT 1 FROM meters_account WHERE meter_id = ANY(%(meters)s) ORDER BY meter_id FOR UPDATE) locked
+"""
 _MOVE_BACK = """
     UPDATE meters_account a
     SET unsettled_from = greatest(%(begins)s, (m.registered_at AT TIME ZONE %(zone)s)::date)

@@ -18,10 +18,11 @@ CHUNKS = """
 # The accounts that had a price from a day on, locked in the order in which chunks lock theirs: a settlement under way
 # finishes first, and its result is moved back too.
 LOCK_FOR_PRICE = """
-    SELECT 1 FROM meters_account
-    WHERE meter_id IN (SELECT meter_id FROM meters_meterprice
-        WHERE price_id = %(price)s AND (ends IS NULL OR ends > %(begins)s))
-    ORDER BY meter_id FOR UPDATE
+    SELECT count(*) FROM (
+        SELECT 1 FROM meters_account
+        WHERE meter_id IN (SELECT meter_id FROM meters_meterprice
+            WHERE price_id = %(price)s AND (ends IS NULL OR ends > %(begins)s))
+        ORDER BY meter_id FOR UPDATE) locked
 """
 
 MOVE_BACK_FOR_PRICE = """
@@ -225,6 +226,18 @@ ENTRIES = """
     FROM outcome WHERE kept_here AND fresh <> 0
 """
 
+# Who is the last of a chain must not change while a balance is on its way to it.
+LOCK_HEIRS = """
+    SELECT count(*) FROM (
+        SELECT 1 FROM meters_account
+        WHERE meter_id IN (
+            SELECT h.id FROM outcome o
+            JOIN meters_meter m ON m.id = o.meter_id
+            JOIN meters_meter h ON h.origin_id = coalesce(m.origin_id, m.id) AND h.id > m.id
+            WHERE o.kept_here AND o.closes_on IS NOT NULL)
+        ORDER BY meter_id FOR UPDATE) locked
+"""
+
 # A replaced meter keeps no balance: what settling it (again) leaves goes to the meter that now serves the customer.
 CARRY = """
     WITH carried_on AS (
@@ -268,6 +281,7 @@ STEPS = (
     OUTCOME,
     BOOK,
     ENTRIES,
+    LOCK_HEIRS,
     CARRY,
 )
 CLEAR = "DROP TABLE due, undone, days, used, parts, outcome"

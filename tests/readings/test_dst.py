@@ -33,22 +33,21 @@ def meter_in(world, settings):
     return make
 
 
-def every_hour(day):
-    """The moments of a local day, an hour apart from its first second on, and its last second; in UTC."""
-    first = timezone.localtime(local(f"{day - timedelta(days=1)} 22:00:00")).astimezone(UTC)
-    moments = []
-    moment = first
+def moments_of(day):
+    """The hours at both ends of a local day and its last second, in UTC."""
+    moment = local(f"{day - timedelta(days=1)} 22:00:00").astimezone(UTC)
+    hours = []
     while timezone.localdate(moment) <= day:
         if timezone.localdate(moment) == day:
-            moments.append(moment)
+            hours.append(moment)
         moment += timedelta(hours=1)
-    return [*moments, moment - timedelta(seconds=1)]
+    return [*hours[:5], *hours[-4:], moment - timedelta(seconds=1)]
 
 
 @pytest.mark.parametrize(("zone", "day"), SPRING + AUTUMN)
 def test_all_moments_of_a_long_or_short_day_are_settled_on_it(meter_in, zone, day):
     meter, day = meter_in(zone), date.fromisoformat(day)
-    moments = every_hour(day)
+    moments = moments_of(day)
     read(meter, moments[0] - timedelta(seconds=1), 1)
     for number, moment in enumerate(moments, start=2):
         read(meter, moment, number)
@@ -64,7 +63,7 @@ def test_all_moments_of_a_long_or_short_day_are_settled_on_it(meter_in, zone, da
 @pytest.mark.parametrize(("zone", "day"), SPRING + AUTUMN)
 def test_settling_such_a_day_by_day_gives_the_same_as_all_at_once(meter_in, zone, day):
     meter, day = meter_in(zone), date.fromisoformat(day)
-    moments = every_hour(day)
+    moments = moments_of(day)
     for number, moment in enumerate([moments[0] - timedelta(seconds=1), *moments], start=1):
         read(meter, moment, number)
     for through in (day - timedelta(days=1), day, day + timedelta(days=1)):
@@ -76,9 +75,35 @@ def test_settling_such_a_day_by_day_gives_the_same_as_all_at_once(meter_in, zone
 
 
 @pytest.mark.parametrize(("zone", "day"), SPRING + AUTUMN)
+def test_the_first_and_the_last_second_of_such_a_day_alone_make_its_row(meter_in, zone, day):
+    meter, day = meter_in(zone), date.fromisoformat(day)
+    first, *_, last = moments_of(day)
+    before, after = first - timedelta(seconds=1), last + timedelta(seconds=1)
+    read(meter, before, 1)
+    read(meter, first, 3)
+    for through in (day - timedelta(days=1), day, day + timedelta(days=1)):
+        settle_through(through)
+    assert volumes(meter) == {str(day - timedelta(days=1)): "1", str(day): "2"}
+    read(meter, last, 10)
+    settle_through(day)
+    assert volumes(meter) == {str(day - timedelta(days=1)): "1", str(day): "9"}
+    read(meter, after, 11)
+    settle_through(day + timedelta(days=1))
+    assert volumes(meter) == {
+        str(day - timedelta(days=1)): "1",
+        str(day): "9",
+        str(day + timedelta(days=1)): "1",
+    }
+
+
+def volumes(meter):
+    return {row[0]: row[2] for row in usage(meter)}
+
+
+@pytest.mark.parametrize(("zone", "day"), SPRING + AUTUMN)
 def test_the_index_of_a_named_day_follows_every_reading_of_that_day(meter_in, zone, day):
     meter = meter_in(zone)
-    last = every_hour(date.fromisoformat(day))[-1]
+    last = moments_of(date.fromisoformat(day))[-1]
     read(meter, last - timedelta(minutes=10), 50)
     read(meter, last + timedelta(hours=5), 61, backfill={day: 60})
     assert [(index, quality) for _, index, quality in qualities(meter)] == [
@@ -96,7 +121,7 @@ def test_1013_takes_a_day_to_its_end(priced_world, settings, zone, day):
     settings.TIME_ZONE = zone
     make_price(world)
     meter = make_meter(world, born=local("2025-03-01 00:00:00"))
-    moments = every_hour(date.fromisoformat(day))
+    moments = moments_of(date.fromisoformat(day))
     read(meter, moments[-1], 10)
     read(meter, moments[-1] + timedelta(seconds=1), 11)
     answer = world.cis.send("1013", companyCode=COMPANY, factorNo=FACTOR, readingDate=day)

@@ -93,7 +93,14 @@ def test_flagged_readings_are_not_shown(world, meter):
 
 @pytest.mark.parametrize(
     ("day", "index"),
-    [("2025-03-04", None), ("2025-03-05", "2"), ("2025-03-06", "2"), ("2025-03-07", "3"), ("2030-01-01", "3")],
+    [
+        ("2025-03-04", None),
+        ("2025-03-05", "2"),
+        ("2025-03-06", "2"),
+        ("2025-03-07", "3"),
+        ("9998-12-31", "3"),
+        ("1970-01-01", None),
+    ],
 )
 def test_reading_date_asks_for_the_latest_at_or_before_the_end_of_that_day(world, meter, day, index):
     read(meter, "2025-03-05 00:00:00", 1)

@@ -225,3 +225,14 @@ def test_a_reading_makes_its_day_due_and_no_earlier_one(meter):
     assert account(meter)["unsettled_from"] == date(2025, 3, 12)
     read(meter, "2025-03-15 12:00:00", 121)
     assert account(meter)["unsettled_from"] == date(2025, 3, 12)
+
+
+def test_a_late_reading_is_carried_past_flagged_ones_that_stay_flagged(meter):
+    read(meter, "2025-03-05 12:00:00", 90)
+    read(meter, "2025-03-06 12:00:00", 150)
+    read(meter, "2025-03-04 12:00:00", 160)
+    assert qualities(meter) == [
+        ("2025-03-04 12:00:00", "160", "valid"),
+        ("2025-03-05 12:00:00", "90", "decrease"),
+        ("2025-03-06 12:00:00", "150", "decrease"),
+    ]

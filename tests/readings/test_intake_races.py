@@ -7,6 +7,7 @@ import pytest
 from django.db import transaction
 
 from meters.models import MeterState
+from protocol.models import OutboundMessage
 from readings import intake
 from readings.callbacks import keep_cis_answer
 from tests.readings.books import NOW, account, make_meter, make_price, qualities, read, settle_through, usage
@@ -80,12 +81,11 @@ def test_an_answer_of_the_cis_that_comes_meanwhile_is_not_written_over(meter, mo
     begun = []
     judge = intake._judge
 
-    class Message:
-        lane = meter.pk
+    message = OutboundMessage(code="2001", lane=meter.pk, created_at=NOW, state="delivered")
 
     def answer_meanwhile(*args):
         answer = {"valvecontrol": "1", "currentprice": "2.5", "remainquantity": "-3"}
-        begun.append(elsewhere(lambda: keep_cis_answer(message=Message, answer=answer, now=NOW)))
+        begun.append(elsewhere(lambda: keep_cis_answer(message=message, answer=answer, now=NOW)))
         until_done_or_waiting(begun[0])
         return judge(*args)
 

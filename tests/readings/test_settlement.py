@@ -8,6 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from meters.models import AccountEntry
 from readings.settlement import DayInFuture, Settled
 from tests.readings.books import (
     NOW,
@@ -226,6 +227,20 @@ def test_a_late_reading_settles_its_day_and_those_after_it_again(meter):
         ("2025-03-10", 2, "50", "2.4", "120"),
     ]
     assert account(meter)["settled_amount"] == 190
+
+
+def test_the_history_tells_new_days_from_days_that_were_settled_again(meter):
+    read(meter, "2025-03-05 12:00:00", 10)
+    settle_through("2025-03-05")
+    read(meter, "2025-03-05 18:00:00", 20)
+    read(meter, "2025-03-06 12:00:00", 50)
+    settle_through("2025-03-06")
+    entries = AccountEntry.objects.filter(meter=meter).order_by("id")
+    assert [(str(entry.kind), float(entry.amount), str(entry.day)) for entry in entries] == [
+        ("settlement", -14.0, "2025-03-05"),
+        ("correction", -14.0, "2025-03-06"),
+        ("settlement", -42.0, "2025-03-06"),
+    ]
 
 
 def test_a_late_reading_that_flips_later_verdicts_takes_their_rows_away(meter):

@@ -3,11 +3,11 @@
 import contextlib
 
 import pytest
-from django.db import DatabaseError
+from django.core.management import CommandError, call_command
 
 from readings import settlement_sql
 from readings.models import DailyUsage
-from readings.settlement import Settled
+from readings.settlement import Settled, SettlementIncomplete
 from tests.readings.books import account, make_meter, make_price, read, settle_through, usage
 from tests.world import build_world, local
 
@@ -47,36 +47,63 @@ def test_nothing_due_is_no_chunk(world):
     assert settle_through("2025-03-01") == Settled(meter_days=0, meters=0)
 
 
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("statement", ["UNDO", "SPLIT", "BOOK"])
-def test_a_run_that_breaks_off_keeps_its_chunks_and_the_next_one_goes_on(settings, monkeypatch, statement):
+@pytest.fixture
+def town_in_chunks(transactional_db, settings):
+    """Five meters in three chunks, which are settled at the same time."""
     settings.SETTLEMENT_CHUNK_METERS = 2
-    meters = town(build_world())
-    broken = getattr(settlement_sql, statement)
+    return town(build_world())
+
+
+def break_off(monkeypatch, *, at, after, how="SELECT 1 / 0"):
+    """The chunk that holds meter `at` runs `how` after the statement `after`."""
+    position = settlement_sql.STEPS.index(getattr(settlement_sql, after)) + 1
+    here = f"""
+        DO $$ BEGIN IF EXISTS (SELECT 1 FROM due WHERE meter_id = {at.pk}) THEN PERFORM * FROM ({how}) x; END IF; END $$
+    """
     steps = settlement_sql.STEPS
-    monkeypatch.setattr(settlement_sql, "STEPS", BreaksOff(steps, broken, at_chunk=2))
-    with pytest.raises(DatabaseError):
-        settle_through("2025-03-01")
-    assert [usage(meter) for meter in meters] == [SIXTY, SIXTY, [], [], []]
-    assert [account(meter)["unsettled_from"].day for meter in meters] == [2, 2, 1, 1, 1]
-    monkeypatch.setattr(settlement_sql, "STEPS", steps)
-    assert settle_through("2025-03-01") == Settled(meter_days=3, meters=3)
-    assert [usage(meter) for meter in meters] == [SIXTY] * 5
-    assert {account(meter)["settled_amount"] for meter in meters} == {94}
+    monkeypatch.setattr(settlement_sql, "STEPS", (*steps[:position], here, *steps[position:]))
 
 
-class BreaksOff(tuple):
-    """Settlement's statements; the chunk `at_chunk` fails after `broken` has run."""
+@pytest.mark.parametrize("statement", ["UNDO", "BOOK", "CARRY"])
+def test_a_chunk_that_fails_does_not_hold_up_the_others_and_the_next_run_makes_up(
+    town_in_chunks, monkeypatch, statement
+):
+    broken, *_ = failing = town_in_chunks[2:4]
+    before = [account(meter) for meter in failing]
+    with monkeypatch.context() as context:
+        break_off(context, at=broken, after=statement)
+        with pytest.raises(SettlementIncomplete, match="1 of 3 chunks"):
+            settle_through("2025-03-01")
+    assert [usage(meter) for meter in town_in_chunks] == [SIXTY, SIXTY, [], [], SIXTY]
+    assert [account(meter) for meter in failing] == before
+    assert settle_through("2025-03-01") == Settled(meter_days=2, meters=2)
+    assert [usage(meter) for meter in town_in_chunks] == [SIXTY] * 5
+    assert {account(meter)["settled_amount"] for meter in town_in_chunks} == {94}
 
-    __slots__ = ()
 
-    def __new__(cls, steps, broken, *, at_chunk):
-        position = steps.index(broken) + 1
-        cls.runs = iter([steps] * (at_chunk - 1) + [(*steps[:position], "SELECT 1 / 0")])
-        return super().__new__(cls, steps)
+def test_a_chunk_whose_connection_breaks_leaves_nothing_behind(town_in_chunks, monkeypatch):
+    broken = town_in_chunks[0]
+    with monkeypatch.context() as context:
+        break_off(context, at=broken, after="BOOK", how="SELECT pg_terminate_backend(pg_backend_pid())")
+        with pytest.raises(SettlementIncomplete):
+            settle_through("2025-03-01")
+    assert [usage(meter) for meter in town_in_chunks] == [[], [], SIXTY, SIXTY, SIXTY]
+    assert settle_through("2025-03-01") == Settled(meter_days=2, meters=2)
+    assert [usage(meter) for meter in town_in_chunks] == [SIXTY] * 5
 
-    def __iter__(self):
-        return iter(next(self.runs))
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_chunks_that_are_settled_at_the_same_time_settle_the_same(town_in_chunks, settings, size):
+    settings.SETTLEMENT_CHUNK_METERS = size
+    settings.SETTLEMENT_CONNECTIONS = 4
+    assert settle_through("2025-03-01") == Settled(meter_days=5, meters=5)
+    assert [usage(meter) for meter in town_in_chunks] == [SIXTY] * 5
+
+
+def test_the_command_tells_of_a_chunk_that_failed(town_in_chunks, monkeypatch):
+    break_off(monkeypatch, at=town_in_chunks[0], after="BOOK")
+    with pytest.raises(CommandError, match="1 of 3 chunks"):
+        call_command("settle")
 
 
 def test_numbers_beyond_measure_do_not_hold_up_other_meters(priced_world, settings):
@@ -90,6 +117,6 @@ def test_numbers_beyond_measure_do_not_hold_up_other_meters(priced_world, settin
     world.register("000000000003", sdateTime="2025-03-01")
     for number in (1, 2, 3):
         world.report(local("2025-03-01 12:00:00"), "2000", f"00000000000{number}")
-    with contextlib.suppress(DatabaseError):
+    with contextlib.suppress(SettlementIncomplete):
         settle_through("2025-03-01")
     assert DailyUsage.objects.filter(meter__meter_no="000000000003").count() == 3

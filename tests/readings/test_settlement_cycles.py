@@ -2,7 +2,9 @@
 
 from datetime import date
 
+from readings.repricing import change_price
 from tests.readings.books import THREE_TIERS, account, add_version, make_meter, make_price, read, settle_through, usage
+from tests.world import local
 
 
 def tiers_on(meter, day):
@@ -148,3 +150,46 @@ def test_a_restart_of_a_past_day_settles_the_days_since_again(world):
     settle_through("2025-03-12")
     assert tiers_on(meter, "2025-03-09") == [(1, "50"), (2, "10")]
     assert tiers_on(meter, "2025-03-10") + tiers_on(meter, "2025-03-11") == [(1, "10"), (1, "10")]
+
+
+def test_another_price_counts_only_what_its_own_cycle_holds(world):
+    """Days before the change are still due when it comes (1008), and lie before the other price's cycle."""
+    make_price(world)
+    make_price(world, months=1, code="按月")
+    meter = make_meter(world)
+    read(meter, "2025-03-30 12:00:00", 10)
+    settle_through("2025-03-30")
+    read(meter, "2025-03-31 12:00:00", 30)
+    change_price(meter, price=world.company.prices.get(code="按月"), now=local("2025-04-01 00:10:00"))
+    read(meter, "2025-04-01 12:00:00", 70)
+    settle_through("2025-04-01")
+    assert tiers_on(meter, "2025-03-31") == [(1, "20")]
+    assert tiers_on(meter, "2025-04-01") == [(1, "40")]
+
+
+def test_another_price_with_a_longer_cycle_counts_the_days_that_are_still_due(world):
+    make_price(world, months=1)
+    make_price(world, months=12, code="按年")
+    meter = make_meter(world)
+    read(meter, "2025-03-30 12:00:00", 10)
+    settle_through("2025-03-30")
+    read(meter, "2025-03-31 12:00:00", 30)
+    change_price(meter, price=world.company.prices.get(code="按年"), now=local("2025-04-01 00:10:00"))
+    read(meter, "2025-04-01 12:00:00", 70)
+    settle_through("2025-04-01")
+    assert tiers_on(meter, "2025-04-01") == [(1, "20"), (2, "20")]
+
+
+def test_a_backdated_version_of_a_former_price_settles_the_days_it_held_again(world):
+    make_price(world, (None, 1))
+    make_price(world, (None, 5), code="另价")
+    meter = make_meter(world)
+    change_price(meter, price=world.company.prices.get(code="另价"), now=local("2025-03-06 12:00:00"))
+    for day in (3, 5, 7):
+        read(meter, f"2025-03-{day:02} 12:00:00", day * 10)
+    settle_through("2025-03-08")
+    add_version(world, "2025-03-04", (None, 2))
+    assert settle_through("2025-03-08").meters == 1
+    assert [row[3:] for row in usage(meter)] == [("1", "30"), ("2", "40"), ("5", "100")]
+    add_version(world, "2025-03-06", (None, 3))
+    assert settle_through("2025-03-08").meters == 0

@@ -24,7 +24,7 @@ def world():
 
 
 def interrupt(monkeypatch, **after):
-    """Call in between the statements of the next chunk: LOCK=call runs after the accounts are locked."""
+    """Call in between the statements of the next chunk: DUE=call runs when the accounts are locked."""
     statements = {getattr(sql, name): call for name, call in after.items()}
     monkeypatch.setattr(sql, "STEPS", Interrupted(sql.STEPS, statements))
 
@@ -58,7 +58,7 @@ def test_a_reading_waits_for_the_settlement_and_makes_its_day_due_again(world, m
         begun.append(elsewhere(lambda: read(meter, "2025-03-01 20:00:00", 30)))
         assert not until_done_or_waiting(begun[0])
 
-    interrupt(monkeypatch, CLOSES=report)
+    interrupt(monkeypatch, DAYS=report)
     settle_through("2025-03-01")
     done(begun[0])
     assert usage(meter) == [("2025-03-01", 1, "10", "1.4", "14")]
@@ -86,7 +86,7 @@ def test_a_meter_that_becomes_due_after_the_lock_loses_no_reading(world, monkeyp
         until_done_or_waiting(read_elsewhere)
         begun.append(read_elsewhere)
 
-    interrupt(monkeypatch, LOCK=first_report, CLOSES=second_report)
+    interrupt(monkeypatch, DUE=first_report, DAYS=second_report)
     settle_through("2025-03-02")
     for report in begun:
         done(report)
@@ -94,8 +94,7 @@ def test_a_meter_that_becomes_due_after_the_lock_loses_no_reading(world, monkeyp
     assert usage(middle) == [("2025-03-02", 1, "30", "1.4", "42")]
 
 
-def test_two_settlements_at_once_count_nothing_twice(world, monkeypatch, settings):
-    settings.SETTLEMENT_CHUNK_METERS = 2
+def test_two_settlements_at_once_count_nothing_twice(world, monkeypatch):
     meters = [make_meter(world, f"00000000000{number}") for number in range(5)]
     for meter in meters:
         read(meter, "2025-03-01 12:00:00", 60)
@@ -106,11 +105,21 @@ def test_two_settlements_at_once_count_nothing_twice(world, monkeypatch, setting
         assert not until_done_or_waiting(begun[0])
 
     interrupt(monkeypatch, USED=settle_too)
-    first, second = settle_through("2025-03-01"), done(begun[0])
-    assert first.meter_days + second.meter_days == 5
+    assert settle_through("2025-03-01") == Settled(meter_days=5, meters=5)
+    assert done(begun[0]) == Settled(meter_days=0, meters=0)
     for meter in meters:
         assert usage(meter) == [("2025-03-01", 1, "50", "1.4", "70"), ("2025-03-01", 2, "10", "2.4", "24")]
         assert account(meter)["settled_amount"] == 94
+
+
+def test_many_settlements_at_once_share_the_work(world, settings):
+    settings.SETTLEMENT_CHUNK_METERS = 2
+    meters = [make_meter(world, f"00000000000{number}") for number in range(9)]
+    for meter in meters:
+        read(meter, "2025-03-01 12:00:00", 60)
+    runs = [elsewhere(lambda: settle_through("2025-03-01")) for _ in range(2)]
+    assert sum(done(run).meter_days for run in runs) == 9
+    assert {account(meter)["settled_amount"] for meter in meters} == {94}
 
 
 def test_a_backdated_price_is_not_lost_between_two_settlements(world, monkeypatch):

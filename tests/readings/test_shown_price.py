@@ -87,3 +87,14 @@ def test_a_backdated_restart_without_usage_since_shows_the_first_tier(world, met
     settle_through("2025-03-09")
     assert float(shown(meter)) == 1.4
     assert account(meter)["cycle_volume"] == 40
+
+
+def test_a_longer_cycle_counts_at_once_what_it_holds(world):
+    """The new version counts the whole year, in which the meter has long left the first tier."""
+    make_price(world, months=1)
+    meter = make_meter(world)
+    read(meter, "2025-03-02 12:00:00", 60)
+    settle_through("2025-03-31")
+    add_version(world, "2025-04-01", *THREE_TIERS, months=12)
+    settle_through("2025-04-01")
+    assert float(shown(meter, "2025-04-02")) == 2.4
