@@ -5,6 +5,7 @@ from django.contrib.messages import get_messages
 from django.utils import timezone
 
 from commands.models import Command
+from meters.models import Account, AccountEntry
 from tests.admin.browsing import page, sign_in
 from tests.admin.rows import make_command, make_meter, make_parties, make_person
 
@@ -59,3 +60,51 @@ def test_who_may_not_change_commands_has_no_actions(client, rows):
     sign_in(client, language="en", person=make_person("nobody", superuser=False))
     client.post(page(Command, "changelist"), {"action": "replay", "_selected_action": [old.pk]})
     assert Command.objects.count() == 1
+
+
+def ask(client, meter, **fields):
+    data = {"meter": meter.pk, "kind": "03", "valve": "1", "amount": "", "stream": "s1", **fields}
+    return client.post(page(Command, "add"), data, follow=True)
+
+
+def test_staff_ask_for_a_valve_with_their_name_on_record(client, rows):
+    meter = make_meter(rows, 1, billing_model="3")
+    sign_in(client, language="en")
+    assert client.get(page(Command, "add")).status_code == 200
+    assert ask(client, meter).status_code == 200
+    command = Command.objects.get()
+    assert (command.kind, command.payload, command.state) == ("03", {"valveSet": "1"}, "queued")
+    assert (command.origin, command.requested_by.username, command.peer) == ("staff", "chief", None)
+
+
+def test_staff_recharge_once_however_often_the_page_is_sent(client, rows):
+    meter = make_meter(rows, 1, billing_model="3")
+    Account.objects.update(kept_here=True)
+    sign_in(client, language="en")
+    ask(client, meter, kind="05", valve="", amount="12.5")
+    again = ask(client, meter, kind="05", valve="", amount="12.5")
+    assert "充值流水 s1 重复" in again.content.decode()
+    assert Command.objects.get().state == "succeeded"
+    assert AccountEntry.objects.filter(reference="s1").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"valve": ""}, "valveSet 不能为空"),
+        ({"kind": "05", "amount": ""}, "rechargeAmount 不能为空"),
+        ({"kind": "05", "amount": "0"}, "rechargeAmount 必须大于 0"),
+    ],
+)
+def test_a_form_that_is_wrong_asks_for_nothing(client, rows, fields, message):
+    sign_in(client, language="en")
+    response = ask(client, make_meter(rows, 1, billing_model="3"), **fields)
+    assert message in response.content.decode()
+    assert not Command.objects.exists()
+
+
+def test_who_may_not_add_commands_has_no_form(client, rows):
+    meter = make_meter(rows, 1, billing_model="3")
+    sign_in(client, language="en", person=make_person("nobody", superuser=False))
+    assert ask(client, meter).status_code == 403
+    assert not Command.objects.exists()

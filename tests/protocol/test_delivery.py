@@ -1,9 +1,11 @@
 """The outbox: delivered at least once, in order per lane, with the same serial and body at every try (R15)."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 from django.utils import timezone
 
 from protocol import delivery
@@ -279,3 +281,25 @@ def test_a_claimed_message_is_not_taken_back(world, receiver):
     message = put(world)
     claim(now=timezone.now())
     assert not delivery.withdraw(message.pk, now=timezone.now())
+
+
+def test_eight_senders_at_once_keep_every_lane_in_order_and_send_each_message_once(world, receiver, settings):
+    settings.OUTBOX_BATCH = 5
+    receiver.answer = slowly(0.005)
+    lanes = {lane: [put(world, lane=lane).serial_no for _ in range(20)] for lane in range(1, 9)}
+
+    def send(_):
+        try:
+            return deliver_due()
+        finally:
+            connection.close()
+
+    for _ in range(20):
+        with ThreadPoolExecutor(8) as threads:
+            sent = sum(threads.map(send, range(8)))
+        if not sent:
+            break
+    assert set(states()) == {DeliveryState.DELIVERED}
+    assert len(receiver.serials()) == 160
+    for serials in lanes.values():
+        assert [serial for serial in receiver.serials() if serial in set(serials)] == serials
