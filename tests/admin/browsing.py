@@ -15,6 +15,8 @@ from readings.models import DailyUsage, Reading
 from tests.admin.rows import make_person
 
 EDITABLE = [Company, Manufacturer, Peer, AlarmThresholds]
+# Rows of these can be asked for, and are read-only from then on.
+ASKED = [Command]
 READ_ONLY = [
     PeerHealth,
     InboundMessage,
