@@ -2,27 +2,41 @@
 
 from datetime import datetime
 
-from commands.models import Command, CommandKind, CommandState, Origin
+from django.utils import timezone
+
+from commands.kinds import VALVE_CODES
+from commands.models import WAITING, Command, CommandKind, CommandState, Origin
 from commands.queue import ask_valve
 from meters.finding import MeterUnknown
 from meters.models import Account, Meter, ValveState
 
-# Of the meters in arrears, those whose last valve command was not this closing already: queued, sent or done.
+# Of the meters in arrears, those that are not closed for it already (queued, sent or done), and for whose valve nobody
+# has asked anything today: one try a day, and what a CIS or staff have decided today stands.
 _WITHOUT_CLOSING = """
     SELECT a.meter_id FROM meters_account a
-    WHERE a.in_arrears AND a.closes_on IS NULL AND NOT EXISTS (
-        SELECT 1 FROM (
-            SELECT origin, payload FROM commands_command
-            WHERE meter_id = a.meter_id AND kind = %s AND state IN (%s, %s, %s) ORDER BY id DESC LIMIT 1) last
-        WHERE last.origin = %s)
+    WHERE a.in_arrears AND a.closes_on IS NULL
+        AND NOT EXISTS (
+            SELECT 1 FROM commands_command
+            WHERE meter_id = a.meter_id AND kind = %(valve)s AND queued_at >= %(today)s)
+        AND NOT EXISTS (
+            SELECT 1 FROM (
+                SELECT origin, payload ->> 'valveSet' AS wish FROM commands_command
+                WHERE meter_id = a.meter_id AND kind = %(valve)s AND state = ANY(%(standing)s)
+                ORDER BY id DESC LIMIT 1) last
+            WHERE last.origin = %(arrears)s AND last.wish = %(closed)s)
     ORDER BY a.meter_id
 """
 
 
 def close_in_arrears(*, now: datetime) -> int:
     """Make a close command for every meter in arrears that has none; returns how many were made."""
-    states = (CommandState.QUEUED, CommandState.SENT, CommandState.SUCCEEDED)
-    parameters = [CommandKind.VALVE, *states, Origin.ARREARS]
+    parameters = {
+        "valve": CommandKind.VALVE.value,
+        "arrears": Origin.ARREARS.value,
+        "closed": VALVE_CODES[ValveState.CLOSED],
+        "standing": [state.value for state in (*WAITING, CommandState.SUCCEEDED)],
+        "today": timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0),
+    }
     made = 0
     for account in Account.objects.raw(_WITHOUT_CLOSING, parameters).iterator():
         meter = Meter.objects.select_related("company", "manufacturer", "state").get(pk=account.pk)

@@ -34,7 +34,7 @@ def cancel(meter: Meter, *, peer: Peer, send_serial_no: str, now: datetime) -> C
     Raises CommandUnknown, CommandFinished, CommandUnderWay.
     """
     Account.objects.select_for_update().get(meter=meter)
-    command = Command.objects.filter(meter=meter, peer=peer, serial_no=send_serial_no).first()
+    command = Command.objects.filter(meter=meter, peer=peer, serial_no=send_serial_no).order_by("-pk").first()
     if command is None:
         raise CommandUnknown
     cancel_command(command, cause="cancelled by the CIS", now=now)

@@ -86,14 +86,21 @@ def hand_over_valve(meter: Meter, *, now: datetime) -> str:
     if command is None or command.kind != CommandKind.VALVE or _travels(command, meter=meter):
         return NOTHING_TO_DO
     wish = ValveCommand.wish(command)
-    if command.state == CommandState.SENT and wish == meter.state.valve:
+    if command.state == CommandState.SENT and wish == meter.state.valve and _reported_since(command, meter=meter):
         finish(command, CommandState.SUCCEEDED, cause="the meter reports it", now=now)
         return hand_over_valve(meter, now=now)
     if command.state == CommandState.QUEUED:
+        command.handed_over_after = meter.state.reported_at
+        command.save(update_fields=["handed_over_after"])
         move(command, CommandState.SENT, cause="handed over in the answer to a report", now=now)
     if wish == ValveState.OPEN:
         return OPEN
     return CLOSE_FOR_ARREARS if command.payload.get("ordinary") else CLOSE
+
+
+def _reported_since(command: Command, *, meter: Meter) -> bool:
+    before, latest = command.handed_over_after, meter.state.reported_at
+    return latest is not None and (before is None or latest > before)
 
 
 def _travels(command: Command, *, meter: Meter) -> bool:

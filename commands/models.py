@@ -66,6 +66,12 @@ class Command(models.Model):
     )
     queued_at = models.DateTimeField(_("queued at"))
     expires_at = models.DateTimeField(_("expires at"))
+    handed_over_after = models.DateTimeField(
+        _("handed over after"),
+        null=True,
+        blank=True,
+        help_text=_("The moment of the latest report when it was handed over: only a later one shows it done."),
+    )
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
     cancel_asked_at = models.DateTimeField(_("cancellation asked at"), null=True, blank=True)
@@ -78,13 +84,12 @@ class Command(models.Model):
             models.UniqueConstraint(
                 fields=["meter", "reference"], condition=Q(kind="05") & ~Q(reference=""), name="command_recharge_once"
             ),
-            models.UniqueConstraint(
-                fields=["peer", "serial_no"], condition=Q(peer__isnull=False), name="command_of_one_request"
-            ),
         ]
         indexes: ClassVar = [
             # Readers: the queue of a meter, and its page in the admin.
             models.Index(fields=["meter", "id"], name="command_of_meter"),
+            # Reader: 1005, which names the request by its serial.
+            models.Index(fields=["peer", "serial_no"], name="command_of_request"),
             # Reader: the expiry sweep.
             models.Index(fields=["expires_at"], name="command_waiting", condition=Q(state__in=["queued", "sent"])),
         ]

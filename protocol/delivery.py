@@ -29,7 +29,7 @@ SUCCESS_CODES = frozenset({EchoCode.SUCCESS.value, "0"})
 
 _CLAIM = """
     UPDATE protocol_outboundmessage
-    SET due_at = %(lease)s
+    SET due_at = %(lease)s, claimed_at = %(now)s
     WHERE id IN (
         SELECT m.id FROM protocol_outboundmessage m
         WHERE m.state = 'pending' AND m.due_at <= %(now)s AND m.peer_id = ANY(%(peers)s)
@@ -149,10 +149,10 @@ def send_again(messages: Any, *, now: datetime) -> int:
 
 @transaction.atomic
 def withdraw(message_id: int, *, now: datetime) -> bool:
-    """Take back a message that nobody has tried to send yet; False when it may have gone out."""
-    # One that is locked is just being recorded: it has been sent.
+    """Take back a message that nobody has claimed yet; False when it may have gone out."""
+    # One that is locked is just being claimed or recorded.
     waiting = OutboundMessage.objects.select_for_update(skip_locked=True)
-    message = waiting.filter(pk=message_id, state=DeliveryState.PENDING, tries=0, due_at__lte=now).first()
+    message = waiting.filter(pk=message_id, state=DeliveryState.PENDING, claimed_at__isnull=True).first()
     if message is None:
         return False
     message.state, message.finished_at = DeliveryState.WITHDRAWN, now

@@ -58,10 +58,10 @@ def settle(*, through: date, now: datetime) -> Settled:
         *_settle_chunks(_chunks(through, heirs=False), through=through, heirs=False),
         *_settle_chunks(_chunks(through, heirs=True), through=through, heirs=True),
     ]
+    close_in_arrears(now=now)
     settled = [chunk for chunk in chunks if chunk is not None]
     if len(settled) < len(chunks):
         raise SettlementIncomplete(len(chunks) - len(settled), len(chunks))
-    close_in_arrears(now=now)
     return Settled(sum(chunk.meter_days for chunk in settled), sum(chunk.meters for chunk in settled))
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+import time_machine
 from django.core.management import call_command
 from django.utils import timezone
 
@@ -91,10 +92,38 @@ def test_a_recharge_leaves_closed_what_the_cis_closed(poor):
     assert commands()[-2:] == [("1", "cis", "succeeded"), (None, "cis", "succeeded")]
 
 
-def test_a_closing_that_failed_is_tried_again_after_the_next_settlement(poor):
+def test_a_closing_that_failed_is_tried_again_the_next_day(poor):
     Command.objects.update(state="failed")
     settle()
+    assert commands() == [("1", "arrears", "failed")]
+    with time_machine.travel(timezone.now() + timedelta(days=1)):
+        settle()
     assert commands() == [("1", "arrears", "failed"), ("1", "arrears", "queued")]
+
+
+def test_a_second_time_in_arrears_closes_again(poor):
+    report(poor, "11", 50)
+    report(poor, "11.5", 40, valve="3")
+    poor.recharge("5000", "enough")
+    report(poor, "11.6", 30, valve="3")
+    assert report(poor, "11.7", 20, valve="2") == "2"
+    assert commands()[-1] == ("0", "arrears", "succeeded")
+    with time_machine.travel(timezone.now() + timedelta(days=1)):
+        report(poor, "9000", 10)
+        settle()
+        assert Account.objects.get().in_arrears
+        assert commands()[-1] == ("1", "arrears", "queued")
+
+
+def test_what_a_cis_opens_today_stays_open_until_tomorrow(poor):
+    report(poor, "11", 50)
+    report(poor, "11.5", 40, valve="3")
+    poor.valve("0")
+    settle()
+    assert [row[1] for row in commands()] == ["arrears", "cis"]
+    with time_machine.travel(timezone.now() + timedelta(days=1)):
+        settle()
+    assert [row[1] for row in commands()] == ["arrears", "cis", "arrears"]
 
 
 @pytest.mark.django_db(transaction=True)

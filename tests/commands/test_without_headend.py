@@ -68,3 +68,14 @@ def test_a_valve_that_is_not_closed_is_asked_again(desk, valve):
     report(desk, 50)
     assert report(desk, 40, valve=valve) == "1"
     assert Command.objects.get().state == "sent"
+
+
+def test_a_report_from_before_the_hand_over_proves_nothing(desk):
+    """The valve is said to be closed already: only what is reported later counts."""
+    report(desk, 60, valve="3")
+    desk.valve("1")
+    assert report(desk, 50, valve="3") == "1"
+    assert report(desk, 55, valve="3") == "1"
+    assert desk.states() == ["sent"]
+    assert report(desk, 40, valve="3") == "2"
+    assert desk.states() == ["succeeded"]

@@ -281,6 +281,8 @@ def test_a_claimed_message_is_not_taken_back(world, receiver):
     message = put(world)
     claim(now=timezone.now())
     assert not delivery.withdraw(message.pk, now=timezone.now())
+    OutboundMessage.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    assert not delivery.withdraw(message.pk, now=timezone.now()), "the worker may have died after sending"
 
 
 def test_eight_senders_at_once_keep_every_lane_in_order_and_send_each_message_once(world, receiver, settings):

@@ -1,6 +1,5 @@
 """Prices, meters and readings made through the services, on fixed days; and what settlement made of them."""
 
-from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -113,7 +112,7 @@ def usage(meter: Meter) -> list[UsageRow]:
 
 def qualities(meter: Meter) -> list[tuple[str, str, str]]:
     """Local moment, index and verdict of every reading, in order of time and arrival."""
-    readings: Sequence[Reading] = Reading.objects.filter(meter=meter).order_by("read_at", "id")
+    readings = Reading.objects.filter(meter=meter).order_by("read_at", "id")
     return [
         (f"{timezone.localtime(one.read_at):%Y-%m-%d %H:%M:%S}", plain(one.index), str(one.quality)) for one in readings
     ]
@@ -121,7 +120,7 @@ def qualities(meter: Meter) -> list[tuple[str, str, str]]:
 
 def account(meter: Meter) -> dict[str, Any]:
     """Every field of the meter's account, as stored."""
-    return Account.objects.filter(meter=meter).values().get()
+    return dict(Account.objects.filter(meter=meter).values().get())
 
 
 def plain(number: Decimal) -> str:

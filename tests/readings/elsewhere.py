@@ -10,9 +10,15 @@ from django.db import connection
 PATIENCE_SECONDS = 20.0
 
 
-def elsewhere(work: Callable[[], object]) -> Future:
+class Work(Future):
+    """The future of work in another thread, with the process id of its server connection."""
+
+    pid: int
+
+
+def elsewhere(work: Callable[[], object]) -> Work:
     """Start `work` in a thread of its own; the future also tells its server process as `pid`."""
-    future: Future = Future()
+    future = Work()
     begun = threading.Event()
 
     def run() -> None:
@@ -33,7 +39,7 @@ def elsewhere(work: Callable[[], object]) -> Future:
     return future
 
 
-def until_done_or_waiting(future: Future) -> bool:
+def until_done_or_waiting(future: Work) -> bool:
     """Go on when the work is done (True) or waits for a lock that somebody else holds (False)."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:

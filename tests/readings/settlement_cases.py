@@ -44,6 +44,7 @@ class VersionEvent:
 
     @property
     def day(self) -> date:
+        assert self.version.begins is not None
         return self.version.begins
 
 

@@ -98,10 +98,10 @@ def _happen(world: World, meters: list[Meter], event: Event) -> None:
             books.read(meters[meter], _moment(moment), index, backfill=dict(backfill))
         case VersionEvent(price, version):
             tiers, months, restarts = version.tiers, version.months, version.restarts
-            books.add_version(world, version.begins, *tiers, code=price, months=months, restarts=restarts)
+            books.add_version(world, event.day, *tiers, code=price, months=months, restarts=restarts)
         case PriceChangeEvent(meter, day):
-            price = world.company.prices.get(code=OTHER_PRICE)
-            change_price(meters[meter], price=price, now=_moment(datetime.combine(day, time())))
+            other = world.company.prices.get(code=OTHER_PRICE)
+            change_price(meters[meter], price=other, now=_moment(datetime.combine(day, time())))
         case SettleEvent(day):
             books.settle_through(day)
 
