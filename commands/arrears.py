@@ -2,11 +2,13 @@
 
 from datetime import datetime
 
+from django.db import transaction
 from django.utils import timezone
 
 from commands.kinds import VALVE_CODES
 from commands.models import WAITING, Command, CommandKind, CommandState, Origin
 from commands.queue import ask_valve
+from meters.accounts import lock_account
 from meters.finding import MeterUnknown
 from meters.models import Account, Meter, ValveState
 
@@ -37,15 +39,20 @@ def close_in_arrears(*, now: datetime) -> int:
         "standing": [state.value for state in (*WAITING, CommandState.SUCCEEDED)],
         "today": timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0),
     }
-    made = 0
-    for account in Account.objects.raw(_WITHOUT_CLOSING, parameters).iterator():
-        meter = Meter.objects.select_related("company", "manufacturer", "state").get(pk=account.pk)
-        try:
-            command = ask_valve(meter, ValveState.CLOSED, origin=Origin.ARREARS, ordinary=True, now=now)
-        except MeterUnknown:
-            continue
-        made += command is not None
-    return made
+    due = Account.objects.raw(_WITHOUT_CLOSING, parameters)
+    return sum(_close(account.pk, now=now) for account in due.iterator())
+
+
+@transaction.atomic
+def _close(meter_id: int, *, now: datetime) -> bool:
+    """Close one, unless it has been paid for or has ended while others were closed."""
+    try:
+        account = lock_account(Meter(pk=meter_id))
+    except MeterUnknown:
+        return False
+    if not account.in_arrears:
+        return False
+    return ask_valve(account.meter, ValveState.CLOSED, origin=Origin.ARREARS, ordinary=True, now=now) is not None
 
 
 def expected_valve(meter: Meter) -> ValveState | None:
