@@ -7,9 +7,10 @@ from django.views.generic import RedirectView
 from alarms.endpoints import TakeAlarm
 from commands.endpoints import CancelCommand, SendCommand, TakeResult
 from config.views import healthz, not_found
-from meters.endpoints import MeterDetail, RegisterMeter
+from meters.endpoints import RegisterMeter
 from pricing.endpoints import SetPrice
 from protocol.endpoint import MessageEndpoint
+from readings.detail import MeterDetail
 from readings.endpoints import DailyUsageQuery, FleetReadings, TakeReport
 from readings.life_endpoints import ChangePrice, DeregisterMeter, ReplaceMeter
 

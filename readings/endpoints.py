@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from django.utils import timezone
 
 from commands.headend import hand_over_valve
-from meters.figures import figures_of
 from meters.finding import meter_of
 from meters.models import Meter
 from protocol.endpoint import Call, MessageEndpoint, QueryEndpoint, StreamedQueryEndpoint, success
@@ -13,6 +12,7 @@ from protocol.ledger import Json
 from protocol.models import PeerKind
 from protocol.wire import compact_time, decimal_text
 from readings.callbacks import tell_cis
+from readings.figures import figures_of
 from readings.fleet import stream_fleet_readings
 from readings.intake import take_report
 from readings.serializers import DailyUsageSerializer, FleetReadingsSerializer, ReportSerializer

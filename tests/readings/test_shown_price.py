@@ -2,8 +2,8 @@
 
 import pytest
 
-from meters.figures import figures_of
 from meters.models import Meter
+from readings.figures import figures_of
 from readings.resettlement import resettle
 from tests.readings.books import (
     NOW,

@@ -7,6 +7,7 @@ from decimal import Decimal
 from meters.models import BillingModel, Meter
 from pricing.models import Price
 from pricing.services import cycle_start_on, unit_price_at, version_on
+from readings.usage import volume_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ def current_price(meter: Meter) -> Price:
 def tariff_price(meter: Meter, *, today: date) -> Decimal:
     """CNY/m3 of the tier that the meter has reached in its running cycle, as far as it is settled."""
     price = current_price(meter)
-    same_cycle = meter.account.cycle_start == cycle_start_on(price, today)
-    used = meter.account.cycle_volume if same_cycle else Decimal(0)
+    start = cycle_start_on(price, today)
+    # The account keeps the cycle of the last settled usage; any other is asked of the rows.
+    used = meter.account.cycle_volume if meter.account.cycle_start == start else volume_since(meter, start)
     return unit_price_at(version_on(price, today), used)
