@@ -11,7 +11,7 @@ LOCK_FLAGS := --generate-hashes --no-emit-index-url --no-emit-find-links --no-em
 	--strip-extras --allow-unsafe --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run serve test lint format types migrate makemigrations manage shell messages lock clean
+.PHONY: help install run serve test bench lint format types migrate makemigrations manage shell messages lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +35,9 @@ serve: install ## start web, worker and beat, configured by the environment and 
 
 test: install ## run the tests on throw-away services (ARGS="-k pattern" TEST_WORKERS=2)
 	@$(LAUNCHER) with-services -- $(PY) -m pytest -n $(TEST_WORKERS) $(ARGS)
+
+bench: install ## measure the settlement against bare SQL (ARGS="--meters 1000000 --rounds 3")
+	@$(LAUNCHER) with-services -- $(PY) -m benchmarks.settlement $(ARGS)
 
 lint: install ## check style and formatting
 	@$(PY) -m ruff check .

@@ -125,6 +125,7 @@ def main() -> None:
         connection.execute(FILL.read_text().replace(":meters", str(options.meters)))
         connection.execute("VACUUM ANALYZE")
         result = measure(connection, meters=options.meters, rounds=options.rounds)
+    options.output.parent.mkdir(exist_ok=True)
     options.output.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
 

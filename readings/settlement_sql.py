@@ -89,11 +89,14 @@ DAYS = """
         FROM pricing_priceversion
         WINDOW versions AS (PARTITION BY price_id ORDER BY effective_from NULLS FIRST)),
     closes AS (
-        SELECT r.meter_id, (r.read_at AT TIME ZONE %(zone)s)::date AS day, max(r.index) AS index
-        FROM due d JOIN readings_reading r
-            ON r.meter_id = d.meter_id AND r.read_at >= d.from_moment AND r.read_at < d.to_moment
-        WHERE r.quality = 'valid' AND (r.read_at AT TIME ZONE %(zone)s)::date BETWEEN d.begins AND d.through_day
-        GROUP BY 1, 2),
+        SELECT meter_id, day, max(index) AS index
+        FROM (
+            SELECT d.meter_id, d.begins, d.through_day, r.index, (r.read_at AT TIME ZONE %(zone)s)::date AS day
+            FROM due d JOIN readings_reading r
+                ON r.meter_id = d.meter_id AND r.read_at >= d.from_moment AND r.read_at < d.to_moment
+            WHERE r.quality = 'valid' OFFSET 0) dated
+        WHERE day BETWEEN begins AND through_day
+        GROUP BY meter_id, day),
     ends AS (
         SELECT meter_id, day, index, false AS silent FROM closes
         UNION ALL

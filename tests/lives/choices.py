@@ -12,11 +12,11 @@ JUMP_LIMIT, BACKDATE_DAYS = 60, 30
 # A moment between whole seconds, as a server's clock is; some days before a cycle of some length ends.
 STARTS = [
     datetime.fromisoformat(text)
-    for text in ("2025-12-19 09:30:00.250", "2024-02-26 23:58:00.250", "2025-05-30 00:00:00.250")
+    for text in ("2025-12-29 09:30:00.250", "2024-02-27 23:58:00.250", "2025-05-30 00:00:00.250")
 ]
 WAITS = [
-    *(timedelta(), timedelta(seconds=1), timedelta(minutes=9), timedelta(hours=7), timedelta(hours=23, minutes=59)),
-    *(timedelta(days=1), timedelta(days=2), timedelta(days=5), timedelta(days=33)),
+    *(timedelta(), timedelta(minutes=9), timedelta(hours=7), timedelta(hours=23, minutes=59)),
+    *(timedelta(days=1), timedelta(days=1), timedelta(days=2), timedelta(days=5), timedelta(days=33)),
 ]
 SINCE = [timedelta(minutes=-11), timedelta(minutes=-5), timedelta(), timedelta(hours=1)] + [
     timedelta(days=days) for days in (1, 4, 20, 40)
@@ -24,16 +24,17 @@ SINCE = [timedelta(minutes=-11), timedelta(minutes=-5), timedelta(), timedelta(h
 CLOCK = [time(0, 0, 0), time(0, 0, 1), time(12, 0, 0), time(23, 59, 58), time(23, 59, 59)]
 ENDS = [Decimal(text) for text in ("5", "10", "10.0001", "15", "40", "80", "300")]
 UNIT_PRICES = [Decimal(text) for text in ("0", "0.5", "1.4", "2.4", "2.3333", "3.4")]
-STEPS = [Decimal(text) for text in ("0", "0.0001", "4.9999", "5", "5.0001", "10", "15", "37.5", "60")]
+STEPS = [Decimal(text) for text in ("4.9999", "5", "0", "0.0001", "5.0001", "10", "15", "37.5", "60")]
 OFF = [Decimal(text) for text in ("0.0001", "5", "61", "1000")]
 OPENINGS = [Decimal(text) for text in ("0", "3.3333", "1000")]
 AMOUNTS = [Decimal(text) for text in ("0.0001", "0.5", "20", "100", "1000.25")]
 
-OF_A_METER = ["report", "report_all", "report_again", "change_price", "recharge", "replace", "deregister"]
+OF_A_METER = ["night", "report", "report_again", "change_price", "recharge", "replace", "deregister"]
 HAPPENINGS = [
-    *(["wait", "report", "report_all", "settle"] * 3),
-    *(["register", "adjust_price", "change_price", "recharge", "replace"] * 2),
-    *("report_again", "deregister", "speak_of_the_dead"),
+    *(["night"] * 6),
+    *(["report", "settle"] * 3),
+    *(["wait", "change_price", "adjust_price", "recharge", "replace"] * 2),
+    *("register", "report_again", "deregister", "speak_of_the_dead"),
 ]
 
 waits = st.sampled_from(WAITS)
@@ -47,11 +48,12 @@ billing_models = st.sampled_from(["3"] * 6 + ["2", "1"])
 
 @st.composite
 def versions(draw, begins: date | None = None) -> Version:
-    ends = sorted(draw(st.sets(st.sampled_from(ENDS), max_size=4)))
-    unit_prices = draw(st.lists(st.sampled_from(UNIT_PRICES), min_size=len(ends) + 1, max_size=len(ends) + 1))
+    ends = sorted(draw(st.sets(st.sampled_from(ENDS), min_size=draw(st.sampled_from([2, 2, 0])), max_size=4)))
+    size = len(ends) + 1
+    unit_prices = draw(st.lists(st.sampled_from(UNIT_PRICES), min_size=size, max_size=size, unique=True))
     return Version(
         tiers=tuple(zip([*ends, None], unit_prices, strict=True)),
-        months=draw(st.sampled_from([1, 1, 2, 3, 6, 12, 12, 5])),
+        months=draw(st.sampled_from([1, 12, 1, 2, 3, 6, 12, 5])),
         begins=begins,
         restarts=begins is not None and draw(st.booleans()),
     )

@@ -123,8 +123,9 @@ class Lives(RuleBasedStateMachine):
         meter = self.some_meter(draw)
         self.take(meter, self.some_report(draw, meter))
 
-    def report_all(self, draw):
-        """A usual night."""
+    def night(self, draw):
+        """Time goes on, and every meter reports."""
+        self.wait(draw)
         for meter in self.books.active:
             self.take(meter, self.some_report(draw, meter))
 
