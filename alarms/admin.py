@@ -5,26 +5,29 @@ from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ActionForm
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
+from unfold.forms import ActionForm
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from alarms.models import Alarm, AlarmOccurrence, AlarmThresholds
 from alarms.services import BY_STAFF, MoveRefused, acknowledge, clear
 from meters.admin import OfMeterAdmin, numbered
 from meters.models import Meter
-from protocol.admin_base import LargeTableAdmin, LinkedAdmin, LinkedFilter, ReadOnlyTable, link_column
+from staff.admin_base import LargeTableAdmin, LinkedAdmin, LinkedFilter, ReadOnlyTable, link_column
 
 SHOWN_OCCURRENCES = 50
 REASON_WIDTH = 200
 
 
 class ReasonForm(ActionForm):
-    because = forms.CharField(label=_("Reason for clearing:"), max_length=REASON_WIDTH, required=False)
+    because = forms.CharField(
+        label=_("Reason for clearing:"), max_length=REASON_WIDTH, required=False, widget=UnfoldAdminTextInputWidget
+    )
 
 
 class OccurrenceTable(ReadOnlyTable):
@@ -132,6 +135,7 @@ class AlarmAdmin(OfMeterAdmin):
 
 @admin.register(AlarmOccurrence)
 class AlarmOccurrenceAdmin(LargeTableAdmin):
+    company_path = "alarm__meter__company"
     list_display = ["at", "alarm_page", "content", "priority", "source"]
     list_select_related = ["alarm__meter"]
     list_filter = ["source", ("alarm", LinkedFilter)]

@@ -18,8 +18,8 @@ from commands.models import Command, CommandEvent
 from commands.replay import replay
 from meters.admin import OfMeterAdmin
 from meters.models import Account
-from protocol.admin_base import LargeTableAdmin, LinkedFilter, ReadOnlyTable
 from protocol.errors import Refused
+from staff.admin_base import LargeTableAdmin, LinkedFilter, ReadOnlyTable
 
 
 class EventInline(ReadOnlyTable):
@@ -109,6 +109,7 @@ class CommandAdmin(OfMeterAdmin):
 
 @admin.register(CommandEvent)
 class CommandEventAdmin(LargeTableAdmin):
+    company_path = "command__meter__company"
     list_display = ["at", "command", "from_state", "to_state", "cause"]
     list_select_related = ["command"]
     list_filter = [("command", LinkedFilter)]

@@ -36,12 +36,17 @@ if env.bool("BEHIND_TLS_PROXY", default=False):
 # Rooms in import order: each app imports only from those above it (tests/config/test_rooms.py).
 INSTALLED_APPS = [
     "protocol",
+    "staff",
     "pricing",
     "meters",
     "commands",
     "alarms",
     "readings",
     "simulator",
+    # Before the admin, whose templates it replaces.
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -115,6 +120,17 @@ STATIC_URL = "/static/"
 STATIC_ROOT = env.str("STATIC_ROOT", default=None)
 # Static files come straight from the packages; STATIC_ROOT is only for who wants to collect them.
 WHITENOISE_USE_FINDERS = True
+
+# The admin's theme.
+UNFOLD = {
+    "SITE_TITLE": _("Gas meter data acquisition"),
+    "SITE_HEADER": _("Gas meter data acquisition"),
+    "SITE_URL": None,
+    "SITE_SYMBOL": "gas_meter",
+    "SHOW_LANGUAGES": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {"show_search": False, "command_search": True, "show_all_applications": True},
+}
 
 REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,

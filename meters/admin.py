@@ -11,7 +11,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from meters.models import Account, AccountEntry, BillingModel, Meter, MeterPrice, MeterState, MeterStatus, ValveState
-from protocol.admin_base import (
+from protocol.models import OutboundMessage
+from staff.admin_base import (
     LargeTableAdmin,
     LinkedFilter,
     ReadOnlyStack,
@@ -19,7 +20,6 @@ from protocol.admin_base import (
     link_column,
     list_url,
 )
-from protocol.models import OutboundMessage
 
 # Fields in a tuple share a line.
 LATEST = [("read_at", "index"), ("reported_at", "valve"), ("battery_voltage", "signal_percent", "temperature")]
@@ -58,6 +58,7 @@ class MeterPriceTable(ReadOnlyTable):
 
 @admin.register(Meter)
 class MeterAdmin(LargeTableAdmin):
+    company_path = "company"
     list_display = [
         "meter_no",
         "user_no",
@@ -146,6 +147,7 @@ class MeterAdmin(LargeTableAdmin):
 class OfMeterAdmin(LargeTableAdmin):
     """Rows of meters, found by a whole number of their meter."""
 
+    company_path = "meter__company"
     list_select_related = ["meter"]
     search_fields = ["meter__meter_no", "meter__user_no", "meter__device_id"]
     search_help_text = _("A whole meter number, user number or device id")

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from pricing.models import Price, PriceKind, PriceTier, PriceVersion
-from protocol.admin_base import LinkedFilter, ReadOnlyAdmin, ReadOnlyTable, link_column
+from staff.admin_base import LinkedFilter, ReadOnlyAdmin, ReadOnlyTable, link_column
 
 
 class TiersInOneLine:
@@ -36,6 +36,7 @@ class TierTable(ReadOnlyTable):
 
 @admin.register(Price)
 class PriceAdmin(ReadOnlyAdmin):
+    company_path = "company"
     list_display = ["code", "company", "manufacturer", "current_version", "current_kind", "created_at"]
     list_select_related = ["company", "manufacturer"]
     list_filter = ["company", "manufacturer"]
@@ -66,6 +67,7 @@ class PriceAdmin(ReadOnlyAdmin):
 
 @admin.register(PriceVersion)
 class PriceVersionAdmin(TiersInOneLine, ReadOnlyAdmin):
+    company_path = "price__company"
     list_display = [
         "version",
         "price_page",
@@ -99,6 +101,7 @@ class PriceVersionAdmin(TiersInOneLine, ReadOnlyAdmin):
 
 @admin.register(PriceTier)
 class PriceTierAdmin(ReadOnlyAdmin):
+    company_path = "version__price__company"
     list_display = ["__str__", "version_page", "position", "lower", "upper", "unit_price"]
     list_select_related = ["version__price"]
     list_filter = ["position", ("version", LinkedFilter)]

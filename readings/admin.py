@@ -9,8 +9,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from meters.admin import OfMeterAdmin
-from protocol.admin_base import LinkedFilter
 from readings.models import DailyUsage, Quality, Reading
+from staff.admin_base import LinkedFilter
 
 
 class QualityFilter(admin.SimpleListFilter):

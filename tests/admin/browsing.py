@@ -9,9 +9,9 @@ from alarms.models import Alarm, AlarmOccurrence, AlarmThresholds
 from commands.models import Command, CommandEvent
 from meters.models import Account, AccountEntry, Meter, MeterPrice, MeterState
 from pricing.models import Price, PriceTier, PriceVersion
-from protocol import admin_base
 from protocol.models import Company, InboundMessage, Manufacturer, OutboundAttempt, OutboundMessage, Peer, PeerHealth
 from readings.models import DailyUsage, Reading
+from staff import admin_base
 from tests.admin.rows import make_person
 
 EDITABLE = [Company, Manufacturer, Peer, AlarmThresholds]

@@ -8,10 +8,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from meters.models import Meter
-from protocol import admin_base
-from protocol.admin_base import LargeTableAdmin, lookup_of
 from protocol.models import Company, InboundMessage, Manufacturer, OutboundMessage, Peer
 from readings.models import DailyUsage, Reading
+from staff import admin_base
+from staff.admin_base import LargeTableAdmin, lookup_of
 from tests.admin.browsing import (
     ASKED,
     EDITABLE,

@@ -5,10 +5,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from meters.models import Meter
-from protocol import admin_base
-from protocol.admin_base import LargeTableAdmin
 from protocol.models import InboundMessage, OutboundAttempt, OutboundMessage
 from readings.models import Reading
+from staff import admin_base
+from staff.admin_base import LargeTableAdmin
 from tests.admin.browsing import EDITABLE, LARGE, LIMIT, READ_ONLY, SEARCHES, counts_of, page
 from tests.admin.rows import add_meters
 

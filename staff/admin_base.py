@@ -22,6 +22,9 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from psycopg.errors import QueryCanceled
+from unfold.admin import ModelAdmin, StackedInline, TabularInline
+
+from staff.scope import within
 
 COUNT_CAP = 10_000
 LIST_PATIENCE_MS = 5_000
@@ -63,7 +66,17 @@ class ReadOnly(BaseModelAdmin):
         return False
 
 
-class LinkedAdmin(admin.ModelAdmin):
+class Scoped(BaseModelAdmin):
+    """Shows rows of the user's companies only; `company_path` leads from a row to its company (None: everybody's)."""
+
+    company_path: str | None = None
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        return rows if self.company_path is None else within(rows, user=request.user, company=self.company_path)
+
+
+class LinkedAdmin(Scoped, ModelAdmin):
     """A page that links to the lists of what refers to its row (the field `linked_lists`)."""
 
     def extra_lists(self, obj: Any) -> Iterable[tuple[str, str]]:
@@ -106,11 +119,11 @@ class LargeTableAdmin(ReadOnlyAdmin):
         return HttpResponseRedirect(request.path)
 
 
-class ReadOnlyTable(ReadOnly, admin.TabularInline):
+class ReadOnlyTable(ReadOnly, TabularInline):
     extra = 0
 
 
-class ReadOnlyStack(ReadOnly, admin.StackedInline):
+class ReadOnlyStack(ReadOnly, StackedInline):
     extra = 0
 
 

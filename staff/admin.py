@@ -15,7 +15,8 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from protocol import breaker, delivery
-from protocol.admin_base import (
+from protocol.models import Company, InboundMessage, Manufacturer, OutboundAttempt, OutboundMessage, Peer, PeerHealth
+from staff.admin_base import (
     LargeTableAdmin,
     LinkedFilter,
     ReadOnlyAdmin,
@@ -25,8 +26,7 @@ from protocol.admin_base import (
     list_url,
     pretty_json,
 )
-from protocol.admin_forms import PeerForm
-from protocol.models import Company, InboundMessage, Manufacturer, OutboundAttempt, OutboundMessage, Peer, PeerHealth
+from staff.admin_forms import PeerForm
 
 admin.site.site_header = _("Gas meter data acquisition")
 admin.site.site_title = _("Gas meter data acquisition")
@@ -36,6 +36,7 @@ admin.site.site_url = None
 
 @admin.register(Company)
 class CompanyAdmin(ReferredTo):
+    company_path = "pk"
     list_display = ["code", "name", "created_at"]
     list_display_links = ["code", "name"]
     search_fields = ["code", "name"]
