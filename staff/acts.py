@@ -21,7 +21,7 @@ def put_on_record(
     after: Facts | None = None,
     note: str = "",
 ) -> StaffAct:
-    """Record that `by` did `act` ("valve.close", "peer.change") to `target`; `before` and `after` hold plain JSON values.
+    """Record that `by` did `act` ("valve.close", "peer.change") to `target`; the facts are plain JSON values.
 
     `company` says who may read it later. No secret may be among the facts.
     """

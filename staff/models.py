@@ -28,7 +28,7 @@ class StaffScope(models.Model):
 
 
 class StaffAct(models.Model):
-    """One act of one person of the staff: what it touched, how that was before and how it was after. Only ever added."""
+    """One act of one person of the staff: what it touched, and how that was before and after. Only ever added."""
 
     at = models.DateTimeField(_("at"), db_default=Now(), editable=False)
     by = models.ForeignKey(
