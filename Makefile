@@ -11,10 +11,10 @@ LOCK_FLAGS := --generate-hashes --no-emit-index-url --no-emit-find-links --no-em
 	--strip-extras --allow-unsafe --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run serve test bench lint format types migrate makemigrations manage shell messages lock clean
+.PHONY: help install run serve test bench bench-quick lint format types migrate makemigrations manage shell messages lock clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 install: $(STAMP) ## prepare .venv with the locked packages (every other target does this first; PYTHON=python3.11)
 
@@ -36,8 +36,11 @@ serve: install ## start web, worker and beat, configured by the environment and 
 test: install ## run the tests on throw-away services (ARGS="-k pattern" TEST_WORKERS=2)
 	@$(LAUNCHER) with-services -- $(PY) -m pytest -n $(TEST_WORKERS) $(ARGS)
 
-bench: install ## measure the settlement against bare SQL (ARGS="--meters 1000000 --rounds 3")
-	@$(LAUNCHER) with-services -- $(PY) -m benchmarks.settlement $(ARGS)
+bench: install ## measure floors, peers and the project (ARGS="settlement --rounds 5"; DATABASE_URL or its own server)
+	@$(LAUNCHER) with-services --durable -- $(PY) -m benchmarks $(ARGS)
+
+bench-quick: install ## the same at small sizes: minutes
+	@$(LAUNCHER) with-services --durable -- $(PY) -m benchmarks --quick $(ARGS)
 
 lint: install ## check style and formatting
 	@$(PY) -m ruff check .

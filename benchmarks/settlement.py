@@ -1,27 +1,20 @@
-"""Settling one day of a fleet against bare SQL on the same data, in the same run.
-
-    python -m benchmarks.settlement [--meters 1000000] [--rounds 3] [--output FILE]
+"""Settling one day of a fleet against bare SQL on the same data.
 
 The floor is what any settlement must do: one INSERT ... SELECT of the day's usage, split over three tiers, in key
-order, and one UPDATE of a narrow account row per meter. The project settles the same day with `settle`. Both run
-`--rounds` times, interleaved, each from the same state. Uses a database of its own on the server of DATABASE_URL.
+order, and one UPDATE of a narrow account row per meter. The project settles the same day with `settle`.
 """
 
-import argparse
-import json
-import os
 import resource
-import statistics
-import time
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import psycopg
+from django.utils import timezone
 from psycopg import sql
 
 from benchmarks.databases import scratch_database
+from benchmarks.frame import Contender, Goal, Role, Run, Section
 
 DAY = date(2026, 3, 17)
 HERE = Path(__file__).resolve().parent
@@ -63,12 +56,6 @@ FLOOR_ACCOUNT = """
 """
 
 
-def timed(work: Callable[[], Any]) -> float:
-    begin = time.perf_counter()
-    work()
-    return time.perf_counter() - begin
-
-
 def reset(connection: psycopg.Connection[Any], meters: int) -> None:
     connection.execute(RESET.replace("%(meters)s", str(meters)))
     for table in SETTLED:
@@ -76,37 +63,16 @@ def reset(connection: psycopg.Connection[Any], meters: int) -> None:
     connection.execute("CHECKPOINT")
 
 
-def measure(connection: psycopg.Connection[Any], *, meters: int, rounds: int) -> dict[str, Any]:
-    floors, ours = [], []
-    for _ in range(rounds):
-        reset(connection, meters)
-        floors.append(
-            (timed(lambda: connection.execute(FLOOR_USAGE)), timed(lambda: connection.execute(FLOOR_ACCOUNT)))
-        )
-        expected = totals(connection, "floor_usage")
-        reset(connection, meters)
-        ours.append(timed(settle_once))
-        # Both must have done the same work: a benchmark of something else would be worth nothing.
-        if totals(connection, "readings_dailyusage") != expected:
-            raise SystemExit(f"settled {totals(connection, 'readings_dailyusage')}, the floor made {expected}")
-    floor = statistics.median(sum(pair) for pair in floors)
-    return {
-        "meters": meters,
-        "floor_usage_seconds": [round(pair[0], 2) for pair in floors],
-        "floor_account_seconds": [round(pair[1], 2) for pair in floors],
-        "settle_seconds": [round(seconds, 2) for seconds in ours],
-        "ratio": round(statistics.median(ours) / floor, 2),
-        "goal": 1.5,
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-    }
+def floor(connection: psycopg.Connection[Any]) -> None:
+    connection.execute(FLOOR_USAGE)
+    connection.execute(FLOOR_ACCOUNT)
 
 
-def settle_once() -> None:
-    from django.utils import timezone
-
+def settle_once() -> dict[str, float]:
     from readings.settlement import settle
 
     settle(through=DAY, now=timezone.now())
+    return {"memory MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
 def totals(connection: psycopg.Connection[Any], table: str) -> Any:
@@ -114,21 +80,48 @@ def totals(connection: psycopg.Connection[Any], table: str) -> Any:
     return connection.execute(query).fetchone()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--meters", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--output", type=Path, default=HERE / "results" / "settlement.json")
-    options = parser.parse_args()
-    os.environ["DEBUG"] = "false"
+class SameWork:
+    """Both must have done the same: a benchmark of something else would be worth nothing."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self.connection = connection
+        self.expected: Any = None
+
+    def check(self, table: str) -> None:
+        found = totals(self.connection, table)
+        self.expected = self.expected or found
+        if found != self.expected:
+            raise RuntimeError(f"{table} holds {found}, expected {self.expected}")
+
+
+def measure(run: Run) -> None:
     with scratch_database("das_bench_settlement") as connection:
-        connection.execute(FILL.read_text().replace(":meters", str(options.meters)))
+        connection.execute(FILL.read_text().replace(":meters", str(run.size)))
         connection.execute("VACUUM ANALYZE")
-        result = measure(connection, meters=options.meters, rounds=options.rounds)
-    options.output.parent.mkdir(exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
+        same = SameWork(connection)
+        bare = Contender(
+            name="bare SQL",
+            role=Role.FLOOR,
+            before=lambda: reset(connection, run.size),
+            work=lambda: floor(connection),
+            check=lambda: same.check("floor_usage"),
+        )
+        ours = Contender(
+            name="settle",
+            role=Role.PROJECT,
+            before=lambda: reset(connection, run.size),
+            work=settle_once,
+            check=lambda: same.check("readings_dailyusage"),
+        )
+        run.compare("One day settled", [bare, ours], goals=[Goal(of="settle", against="bare SQL", at_most=1.5)])
 
 
-if __name__ == "__main__":
-    main()
+SECTION = Section(
+    letter="C",
+    name="settlement",
+    title="Daily settlement",
+    counted="meters",
+    full=1_000_000,
+    quick=50_000,
+    measure=measure,
+)

@@ -17,7 +17,8 @@ def parser() -> argparse.ArgumentParser:
     wrapped = kinds.add_parser(
         "with-services", help="run a command on throw-away services: with-services -- COMMAND ..."
     )
-    wrapped.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND ...")
+    wrapped.add_argument("--durable", action="store_true", help="a database that keeps its promises, for measuring")
+    wrapped.add_argument("words", nargs="*", metavar="-- COMMAND ...")
     managed = kinds.add_parser("manage", help="run manage.py on the lasting services: manage COMMAND ...")
     managed.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND ...")
     return top
@@ -32,7 +33,7 @@ def main() -> int:
         return commands.manage(words)
     if not words:
         parser().error("with-services needs a command")
-    return commands.with_services(words)
+    return commands.with_services(words, durable=arguments.durable)
 
 
 def guarded_main() -> int:

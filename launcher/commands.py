@@ -22,15 +22,15 @@ from launcher.watch import Guard
 BOOT_SECONDS = 30.0
 
 
-def with_services(command: Sequence[str]) -> int:
-    """Run a command on throw-away services.
+def with_services(command: Sequence[str], *, durable: bool = False) -> int:
+    """Run a command on throw-away services; `durable` ones flush to disk as in production.
 
     Only the process environment counts here: `.env` may name servers that tests must not touch.
     """
     configuration = Configuration(os.environ)
     stop = StopRequest().listen()
     with Guard() as guard, services.stopped_at_the_end(_silent_supervisor(guard, stop)) as supervisor:
-        ours = services.start(services.ephemeral(configuration, guard), supervisor)
+        ours = services.start(services.ephemeral(configuration, guard, durable=durable), supervisor)
         for name, value in {"DEBUG": "true", "SECRET_KEY": secrets.token_urlsafe(48)}.items():
             if not configuration.get(name):
                 ours[name] = value

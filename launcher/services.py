@@ -36,14 +36,14 @@ def lasting(configuration: Configuration, state: StateDirectory, guard: Guard) -
     return servers
 
 
-def ephemeral(configuration: Configuration, guard: Guard) -> list[Server]:
-    """Servers for one command: fast, not durable, gone with everything they wrote."""
+def ephemeral(configuration: Configuration, guard: Guard, *, durable: bool = False) -> list[Server]:
+    """Servers for one command, gone with everything they wrote; so they are fast unless they shall be `durable`."""
     servers: list[Server] = []
     if not configuration.get(PostgresServer.variable):
-        servers.append(_ephemeral_database(guard))
+        servers.append(_ephemeral_database(guard, durable=durable))
     if not configuration.get(ValkeyServer.variable):
         home = _scratch(guard, directories.socket_home())
-        servers.append(ValkeyServer(data=home, socket_directory=home, log=home / "broker.log", durable=False))
+        servers.append(ValkeyServer(data=home, socket_directory=home, log=home / "broker.log", durable=durable))
     return servers
 
 
@@ -77,11 +77,11 @@ def _lasting_database(state: StateDirectory) -> PostgresServer:
     return PostgresServer(home=state.path, account=database_account(), password=password, log=log)
 
 
-def _ephemeral_database(guard: Guard) -> PostgresServer:
+def _ephemeral_database(guard: Guard, *, durable: bool) -> PostgresServer:
     account = database_account()
     home = _scratch(guard, directories.scratch_home(account), directories.PASSABLE)
     return PostgresServer(
-        home=home, account=account, password=make_password(), log=home / "database.log", durable=False
+        home=home, account=account, password=make_password(), log=home / "database.log", durable=durable
     )
 
 

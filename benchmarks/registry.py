@@ -1,0 +1,14 @@
+"""Every section, by letter. A new one: a module with a SECTION, and its line here."""
+
+from benchmarks import settlement
+from benchmarks.frame import Section
+
+SECTIONS: tuple[Section, ...] = (settlement.SECTION,)
+
+
+def find(word: str) -> Section:
+    """The section with this letter or name; KeyError when there is none."""
+    for section in SECTIONS:
+        if word.casefold() in (section.letter.casefold(), section.name):
+            return section
+    raise KeyError(word)
