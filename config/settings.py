@@ -5,6 +5,7 @@ README's configuration table lists every variable; `.env.example` holds the same
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import environ
 from celery.schedules import crontab
@@ -99,6 +100,9 @@ DATABASES["default"]["OPTIONS"] = {
         "timeout": env.float("DATABASE_POOL_TIMEOUT_SECONDS", default=5.0),
     },
 }
+# Large tables partitioned by time: see protocol/partitions. `keep_days` 0 keeps for ever.
+PARTITIONS_AHEAD_DAYS = env.int("PARTITIONS_AHEAD_DAYS", default=14)
+PARTITIONED_TABLES: dict[str, dict[str, Any]] = {}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -193,6 +197,11 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": max(OUTBOX_SWEEP_SECONDS, 1.0)},
     },
     "forget-serials": {"task": "protocol.forget_serials", "schedule": crontab(hour="3", minute="40")},
+    "tend-partitions": {
+        "task": "protocol.tend_partitions",
+        "schedule": crontab(minute="5"),
+        "options": {"expires": 3000},
+    },
     "expire-commands": {"task": "commands.expire", "schedule": 60.0, "options": {"expires": 55}},
     "watch-silence": {
         "task": "alarms.watch_silence",

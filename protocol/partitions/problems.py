@@ -1,0 +1,84 @@
+"""What is wrong with the partitions, for staff, for the log and for `manage.py check --database default`."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.checks import CheckMessage, Warning
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from protocol.partitions.care import rescued_since
+from protocol.partitions.catalog import partitioned_by, partitions_of, rows_in_default, table_exists
+from protocol.partitions.declared import PartitionedTable, Span, declared_tables
+
+# A partition for the moment in so many days must exist by now, a past one be gone so many days after its time.
+ALARM_AHEAD_DAYS = 3
+ALARM_OVERDUE_DAYS = 3
+COUNT_LIMIT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionProblem:
+    """`kind` is one of "plain", "missing", "default", "overdue"; `text` is for staff, in the language in use."""
+
+    kind: str
+    table: str
+    text: str
+
+
+def partition_problems(*, now: datetime, tables: Iterable[PartitionedTable] | None = None) -> list[PartitionProblem]:
+    """All that needs attention in the declared tables; nothing of a table that `migrate` has not made yet."""
+    declared = declared_tables() if tables is None else tables
+    return [problem for table in declared if table_exists(table.table) for problem in _problems_of(table, now=now)]
+
+
+def check_partitions(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Django's system check of the tag `database`: das.W001 for every problem."""
+    if not databases:
+        return []
+    return [Warning(problem.text, id="das.W001") for problem in partition_problems(now=timezone.now())]
+
+
+def _problems_of(table: PartitionedTable, *, now: datetime) -> list[PartitionProblem]:
+    if partitioned_by(table.table) != table.column:
+        text = _("%(table)s is not partitioned by %(column)s: run migrate.")
+        return [PartitionProblem("plain", table.table, text % {"table": table.table, "column": table.column})]
+    partitions = partitions_of(table.table)
+    return [
+        *_missing(table, [partition.span for partition in partitions if partition.span], now=now),
+        *_unless_default(table, [partition.name for partition in partitions], now=now),
+        *_overdue(table, [partition.span for partition in partitions if partition.span], now=now),
+    ]
+
+
+def _missing(table: PartitionedTable, spans: list[Span], *, now: datetime) -> list[PartitionProblem]:
+    needed = Span(now, now + timedelta(days=ALARM_AHEAD_DAYS))
+    gap = next(needed.without(spans), None)
+    if gap is None:
+        return []
+    text = _("%(table)s has no partition for %(day)s (UTC): its rows fall into the default partition.")
+    values = {"table": table.table, "day": f"{gap.begins:%Y-%m-%d}"}
+    return [PartitionProblem("missing", table.table, text % values)]
+
+
+def _unless_default(table: PartitionedTable, names: list[str], *, now: datetime) -> list[PartitionProblem]:
+    if table.default not in names:
+        text = _("%(table)s has no default partition: rows that fit no other would be refused.")
+        return [PartitionProblem("missing", table.table, text % {"table": table.table})]
+    rows = rows_in_default(table, begins=rescued_since(table, now=now), limit=COUNT_LIMIT)
+    if not rows:
+        return []
+    text = _("Rows in the default partition of %(table)s: %(rows)s. The next round will move them.")
+    shown = f"{rows}+" if rows == COUNT_LIMIT else str(rows)
+    return [PartitionProblem("default", table.table, text % {"table": table.table, "rows": shown})]
+
+
+def _overdue(table: PartitionedTable, spans: list[Span], *, now: datetime) -> list[PartitionProblem]:
+    since = table.kept_since(now - timedelta(days=ALARM_OVERDUE_DAYS))
+    late = [span for span in spans if since and span.ends <= since]
+    if not late:
+        return []
+    text = _("Partitions of %(table)s that need not be kept any longer and are still there: %(count)s.")
+    return [PartitionProblem("overdue", table.table, text % {"table": table.table, "count": len(late)})]
