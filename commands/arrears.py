@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from django.db import transaction
 from django.utils import timezone
 
 from commands.kinds import VALVE_CODES
@@ -11,6 +10,7 @@ from commands.queue import ask_valve
 from meters.accounts import lock_account
 from meters.finding import MeterUnknown
 from meters.models import Account, Meter, ValveState
+from protocol.transactions import atomically
 
 # Of the meters in arrears, those that are not closed for it already (queued, sent or done), and for whose valve nobody
 # has asked anything today: one try a day, and what a CIS or staff have decided today stands.
@@ -43,7 +43,7 @@ def close_in_arrears(*, now: datetime) -> int:
     return sum(_close(account.pk, now=now) for account in due.iterator())
 
 
-@transaction.atomic
+@atomically
 def _close(meter_id: int, *, now: datetime) -> bool:
     """Close one, unless it has been paid for or has ended while others were closed."""
     try:

@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-from django.db import transaction
-
 from commands.headend import CommandUnknown
 from commands.models import WAITING, Command, CommandState
 from commands.moves import note
@@ -13,6 +11,7 @@ from protocol.delivery import withdraw
 from protocol.errors import Refused
 from protocol.models import Peer
 from protocol.outbox import enqueue
+from protocol.transactions import atomically
 
 
 class CommandFinished(Refused):
@@ -27,7 +26,7 @@ class CommandUnderWay(Refused):
         super().__init__("指令已下发，无法取消")
 
 
-@transaction.atomic
+@atomically
 def cancel(meter: Meter, *, peer: Peer, send_serial_no: str, now: datetime) -> Command:
     """Cancel at once what is queued; ask the head-end about what was sent, whose answer decides.
 
@@ -83,7 +82,7 @@ def expire_overdue(*, now: datetime) -> int:
     return sum(_expire(pk, meter_id, now=now) for pk, meter_id in overdue.values_list("pk", "meter_id"))
 
 
-@transaction.atomic
+@atomically
 def _expire(command_id: int, meter_id: int, *, now: datetime) -> bool:
     Account.objects.select_for_update().get(meter=meter_id)
     command = Command.objects.get(pk=command_id)

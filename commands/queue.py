@@ -22,6 +22,7 @@ from protocol.delivery import withdraw
 from protocol.errors import Refused
 from protocol.models import Peer
 from protocol.outbox import enqueue, headend_of
+from protocol.transactions import atomically
 
 
 class NoHeadend(Refused):
@@ -42,7 +43,7 @@ class Request:
     replay_of: Command | None = None
 
 
-@transaction.atomic
+@atomically
 def submit(meter: Meter, request: Request, *, now: datetime) -> Command:
     """Queue a command and send it when the queue allows.
 

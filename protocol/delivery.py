@@ -20,6 +20,7 @@ from protocol.errors import EchoCode
 from protocol.models import DeliveryState, OutboundAttempt, OutboundMessage, Peer
 from protocol.outbox import answer_reader
 from protocol.sending import Outcome, Parcel, send_all
+from protocol.transactions import atomically
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ def _record_or_log(outcome: Outcome) -> None:
         logger.exception("outbound message %s: its result could not be recorded", outcome.parcel.message_id)
 
 
-@transaction.atomic
+@atomically
 def record(outcome: Outcome, *, now: datetime) -> None:
     """Keep the attempt, move the message on, and hand its end to the app that asked."""
     message = OutboundMessage.objects.select_for_update().get(pk=outcome.parcel.message_id)
@@ -106,14 +107,14 @@ def record(outcome: Outcome, *, now: datetime) -> None:
         answer=outcome.text[:1000],
         error=outcome.error[:200],
     )
-    note_results(peer_id=message.peer_id, succeeded=verdict.state != DeliveryState.PENDING, now=now)
     # A sender whose lease ran out may report late: what another has finished stays finished.
-    if message.state != DeliveryState.PENDING:
-        return
-    _move_on(message, verdict, outcome, now=now)
-    reader = answer_reader(message.code)
-    if message.state != DeliveryState.PENDING and reader is not None:
-        reader(message=message, answer=verdict.answer or {}, now=now)
+    if message.state == DeliveryState.PENDING:
+        _move_on(message, verdict, outcome, now=now)
+        reader = answer_reader(message.code)
+        if message.state != DeliveryState.PENDING and reader is not None:
+            reader(message=message, answer=verdict.answer or {}, now=now)
+    # Last, since the reader may wait for a meter, and all other results of this peer would wait with it.
+    note_results(peer_id=message.peer_id, succeeded=verdict.state != DeliveryState.PENDING, now=now)
 
 
 def judge(outcome: Outcome) -> Verdict:

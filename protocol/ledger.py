@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 
 from protocol.errors import EchoCode, ProtocolError, SerialReused
 from protocol.models import InboundMessage, Peer
 from protocol.parsing import digest_of
+from protocol.transactions import atomically
 
 Json = dict[str, Any]
 
@@ -40,18 +41,18 @@ class Received:
         return digest_of(self.code, self.message)
 
 
+@atomically
 def execute(received: Received, handle: Callable[[], Json]) -> Json:
     """Run `handle` once per serial and keep its answer; a repeat gets the stored answer.
 
     Two at once: the second waits at the unique index for the first, then finds its answer (or, if the first
     failed, executes). Raises SerialReused for another message under a spent serial, and what `handle` raises.
     """
-    with transaction.atomic():
-        row = _spend(received)
-        if row is None:
-            return json.loads(_spent_row(received).answer)
-        answer = handle()
-        InboundMessage.objects.filter(pk=row).update(answer=json.dumps(answer, ensure_ascii=False))
+    row = _spend(received)
+    if row is None:
+        return json.loads(_spent_row(received).answer)
+    answer = handle()
+    InboundMessage.objects.filter(pk=row).update(answer=json.dumps(answer, ensure_ascii=False))
     return answer
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from commands.models import Origin
 from commands.queue import ask_valve
-from meters.models import BillingModel, Meter, MeterState, MeterStatus, ValveState
+from meters.models import Account, BillingModel, Meter, MeterState, MeterStatus, ValveState
 from protocol.fields import ChoiceField, NumberField, WireSerializer
 from protocol.models import DeliveryState, OutboundMessage
 from protocol.outbox import cis_peers, enqueue
@@ -83,6 +83,11 @@ def keep_cis_answer(*, message: OutboundMessage, answer: dict[str, Any], now: da
         if single.is_valid():
             kept[name] = single.validated_data.get(name, kept[name])
     price: Decimal | None = kept["currentprice"]
+    wish = VALVE_WISHES.get(kept["valvecontrol"])
+    if wish is not None:
+        # Whoever locks a meter's account does so before anything else of the meter; the command below needs it.
+        settled_by_cis = Account.objects.filter(meter=message.lane, meter__billing_model=BillingModel.CIS)
+        settled_by_cis.select_for_update(of=("self",)).first()
     # A message that was sent again late must not bring back what the CIS has since corrected.
     not_newer = Q(cis_asked_at__isnull=True) | Q(cis_asked_at__lte=message.created_at)
     kept_now = MeterState.objects.filter(not_newer, meter_id=message.lane).update(
@@ -92,14 +97,14 @@ def keep_cis_answer(*, message: OutboundMessage, answer: dict[str, Any], now: da
         cis_remaining=kept["remainquantity"],
         cis_answered_at=now,
     )
-    if kept_now and kept["valvecontrol"] in VALVE_WISHES:
-        _ask_valve(message.lane, kept["valvecontrol"], now=now)
+    if kept_now and wish is not None:
+        ordinary = kept["valvecontrol"] == ORDINARY_CLOSING
+        _ask_valve(message.lane, wish, ordinary=ordinary, now=now)
 
 
-def _ask_valve(meter_id: int, control: str, *, now: datetime) -> None:
+def _ask_valve(meter_id: int, wish: ValveState, *, ordinary: bool, now: datetime) -> None:
     """The CIS settles this meter and closes or opens it by its answers (billing model 2, R11)."""
     meter = Meter.objects.select_related("company", "manufacturer", "state").get(pk=meter_id)
     if meter.billing_model != BillingModel.CIS or meter.status != MeterStatus.ACTIVE:
         return
-    wish = VALVE_WISHES[control]
-    ask_valve(meter, wish, origin=Origin.CIS_ANSWER, ordinary=control == ORDINARY_CLOSING, now=now)
+    ask_valve(meter, wish, origin=Origin.CIS_ANSWER, ordinary=ordinary, now=now)

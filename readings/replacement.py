@@ -51,12 +51,20 @@ def replace_meter(old: Meter, replacement: Replacement, *, now: datetime) -> Met
     """
     account = lock_account(old)
     old = account.meter
+    _refuse_taken(replacement.meter_no, old=old)
     end_life(account, closing_index=replacement.closing_index, field="oldNum", reason=REASON, now=now)
     new = _insert(old, replacement, now=now)
     heir = _open_books(old, new, now=now)
     settle_meter(old.pk, through=timezone.localdate(now))
     _carry_cycle(account, heir)
     return new
+
+
+def _refuse_taken(meter_no: str, *, old: Meter) -> None:
+    """Before anything has changed: two customers who swap their meters would each wait for the end of the other's."""
+    active = Meter.objects.filter(manufacturer=old.manufacturer, meter_no=meter_no, status=MeterStatus.ACTIVE)
+    if active.exclude(pk=old.pk).exists():
+        raise NewMeterTaken(meter_no)
 
 
 def _insert(old: Meter, replacement: Replacement, *, now: datetime) -> Meter:

@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 
 from meters.models import Meter, MeterPrice
 from pricing.models import Price
+from protocol.transactions import atomically
 from readings.settlement import settle
 
 _REMEMBER = """
@@ -89,9 +90,13 @@ def resettle(
     if not dry_run:
         _settle_again(parameters, through=through, now=now, tell=tell)
         return
-    with transaction.atomic():
-        _settle_again(parameters, through=through, now=now, tell=tell)
-        transaction.set_rollback(True)
+    _only_try(parameters, through=through, now=now, tell=tell)
+
+
+@atomically
+def _only_try(parameters: dict[str, Any], *, through: date, now: datetime, tell: Callable[[Change], None]) -> None:
+    _settle_again(parameters, through=through, now=now, tell=tell)
+    transaction.set_rollback(True)
 
 
 def _settle_again(parameters: dict[str, Any], *, through: date, now: datetime, tell: Callable[[Change], None]) -> None:

@@ -12,12 +12,13 @@ from datetime import date, datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from commands.arrears import close_in_arrears
 from meters.models import Account
 from pricing.models import PriceVersion
+from protocol.transactions import atomically, broken_off
 from readings import settlement_sql as sql
 
 logger = logging.getLogger(__name__)
@@ -84,7 +85,9 @@ def _try_chunk(chunk: tuple[int, int], *, through: date, heirs: bool) -> Settled
     """None when the chunk could not be settled: the meters of others must not wait for that."""
     try:
         return _settle_chunk(*chunk, through=through, heirs=heirs)
-    except DatabaseError:
+    except DatabaseError as error:
+        if connection.in_atomic_block and broken_off(error):
+            raise
         logger.exception("meters %s to %s could not be settled", *chunk)
         return None
 
@@ -93,11 +96,16 @@ def _take_up_price_versions(*, through: date, now: datetime) -> None:
     """A version that begins on a day already settled makes that day and those after it due again."""
     fresh = PriceVersion.objects.filter(applied_at__isnull=True, effective_from__lte=through)
     for version in fresh.order_by("effective_from"):
-        with transaction.atomic(), connection.cursor() as cursor:
-            parameters = {"price": version.price_id, "begins": version.effective_from}
-            cursor.execute(sql.LOCK_FOR_PRICE, parameters)
-            cursor.execute(sql.MOVE_BACK_FOR_PRICE, parameters)
-            PriceVersion.objects.filter(pk=version.pk).update(applied_at=now)
+        _take_up(version, now=now)
+
+
+@atomically
+def _take_up(version: PriceVersion, *, now: datetime) -> None:
+    with connection.cursor() as cursor:
+        parameters = {"price": version.price_id, "begins": version.effective_from}
+        cursor.execute(sql.LOCK_FOR_PRICE, parameters)
+        cursor.execute(sql.MOVE_BACK_FOR_PRICE, parameters)
+    PriceVersion.objects.filter(pk=version.pk).update(applied_at=now)
 
 
 def _chunks(through: date, *, heirs: bool) -> list[tuple[int, int]]:
@@ -113,7 +121,7 @@ def settle_meter(meter_id: int, *, through: date) -> Settled:
     return _settle_chunk(meter_id, meter_id, through=through, heirs=heir)
 
 
-@transaction.atomic
+@atomically
 def _settle_chunk(first: int, last: int, *, through: date, heirs: bool) -> Settled:
     parameters: dict[str, Any] = {
         "first": first,

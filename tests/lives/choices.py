@@ -24,7 +24,7 @@ SINCE = [timedelta(minutes=-11), timedelta(minutes=-5), timedelta(), timedelta(h
 CLOCK = [time(0, 0, 0), time(0, 0, 1), time(12, 0, 0), time(23, 59, 58), time(23, 59, 59)]
 ENDS = [Decimal(text) for text in ("5", "10", "10.0001", "15", "40", "80", "300")]
 UNIT_PRICES = [Decimal(text) for text in ("0", "0.5", "1.4", "2.4", "2.3333", "3.4")]
-STEPS = [Decimal(text) for text in ("4.9999", "5", "0", "0.0001", "5.0001", "10", "15", "37.5", "60")]
+STEPS = [Decimal(text) for text in ("4.9999", "5", "0", "0.0001", "5.0001", "10", "15", "37.5", "60", "60.0001", "120")]
 OFF = [Decimal(text) for text in ("0.0001", "5", "61", "1000")]
 OPENINGS = [Decimal(text) for text in ("0", "3.3333", "1000")]
 AMOUNTS = [Decimal(text) for text in ("0.0001", "0.5", "20", "100", "1000.25")]
@@ -90,8 +90,8 @@ def indexes(draw, books: Books, meter: Meter, moment: datetime) -> Decimal:
     if odd:
         off = draw(st.sampled_from(OFF))
         return max(lower - off, Decimal(0)) if odd == "lower" else lower + off
-    aims = [lower + step for step in STEPS] + _ends_of_tiers(books, meter, moment.date()) * 2
-    aims = [aim for aim in aims if lower <= aim <= lower + JUMP_LIMIT]
+    edges = [end for end in _ends_of_tiers(books, meter, moment.date()) if lower <= end <= lower + JUMP_LIMIT]
+    aims = [lower + step for step in STEPS] + edges * 2
     if upper is not None:
         aims = [*(aim for aim in aims if aim <= upper), upper]
     return draw(st.sampled_from(aims))

@@ -85,7 +85,8 @@ def test_an_answer_of_the_cis_that_comes_meanwhile_is_not_written_over(meter, mo
 
     def answer_meanwhile(*args):
         answer = {"valvecontrol": "1", "currentprice": "2.5", "remainquantity": "-3"}
-        begun.append(elsewhere(lambda: keep_cis_answer(message=message, answer=answer, now=NOW)))
+        keep = transaction.atomic(keep_cis_answer)
+        begun.append(elsewhere(lambda: keep(message=message, answer=answer, now=NOW)))
         until_done_or_waiting(begun[0])
         return judge(*args)
 

@@ -1,0 +1,112 @@
+"""Transactions that come to the same rows from two sides: no answer tells of a deadlock, and nothing is lost."""
+
+import json
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from commands.models import Command
+from meters.models import Meter, MeterState
+from protocol.delivery import record
+from protocol.models import OutboundMessage
+from protocol.sending import Outcome, Parcel
+from readings import intake, replacement
+from tests.lives.meetings import Pause, meet
+from tests.lives.proof import prove_books
+from tests.world import COMPANY, FACTOR, build_world, local
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+METER, OTHER = "188011110128", "188011110129"
+OK = "0000"
+
+
+@pytest.fixture(autouse=True)
+def clock():
+    with time_machine.travel(local("2026-03-20 10:00:00"), tick=True):
+        yield
+
+
+@pytest.fixture
+def world():
+    world = build_world(cis_url="http://127.0.0.1:9")
+    world.create_price()
+    return world
+
+
+def about(world, code, meter_no, **fields):
+    names = {"companyCode": COMPANY, "factorNo": FACTOR, "userNo": METER, "meterNo": meter_no}
+    return world.cis.send(code, **{**names, **fields})
+
+
+def the_cis_closes(world, message):
+    """Records that the CIS has answered a reading: close the valve."""
+    parcel = Parcel(message_id=message.pk, peer=world.cis_peer, code="2001", body=message.body)
+    answer = {"echoCode": OK, "valvecontrol": "1", "currentprice": "2.5", "remainquantity": "-3"}
+    outcome = Outcome(
+        parcel=parcel, started_at=timezone.now(), duration_ms=1, http_status=200, text=json.dumps(answer), error=""
+    )
+    record(outcome, now=timezone.now())
+
+
+def replace(world, meter_no, new, **fields):
+    return about(
+        world, "1009", meter_no, newMeterType="441", newMeterNo=new, oldNum="9", newNum="0", userNo=meter_no, **fields
+    )
+
+
+@pytest.mark.parametrize("end", ["2001", "1002", "1009"])
+def test_the_answer_of_a_cis_meets_a_message_about_the_same_meter(world, monkeypatch, end):
+    """The message holds the meter's lock and goes on to its state; the answer comes to both (billing model 2)."""
+    assert world.register(METER, billingModel="2", sdateTime="2026-03-10")["echoCode"] == OK
+    first = timezone.now() - timedelta(hours=1)
+    assert world.report(first, "5", METER, billingModel="2")["echoCode"] == OK
+    message = OutboundMessage.objects.get()
+    messages = {
+        "2001": lambda: world.report(timezone.now(), "7", METER, billingModel="2"),
+        "1002": lambda: about(world, "1002", METER, initNum="7", reason="拆表", sdateTime="2026-03-20"),
+        "1009": lambda: replace(world, METER, OTHER),
+    }
+    pause = Pause(monkeypatch, intake, "_judge")
+    answer, recorded = meet(pause, messages[end], lambda: the_cis_closes(world, message))
+    assert answer["echoCode"] == OK
+    assert recorded is None, recorded
+    message.refresh_from_db()
+    assert message.state == "delivered"
+    if end == "2001":
+        assert MeterState.objects.get().cis_valve_control == "1"
+        assert Command.objects.get().payload["valveSet"] == "1"
+        assert MeterState.objects.get().index == 7
+    prove_books()
+
+
+def test_two_customers_whose_meters_are_swapped_at_once(world, monkeypatch):
+    """Each new number is still the other's: both are refused, as one after the other, and neither waits."""
+    for meter_no in (METER, OTHER):
+        assert world.register(meter_no, sdateTime="2026-03-10")["echoCode"] == OK
+    pause = Pause(monkeypatch, replacement, "lock_account")
+    first, second = meet(pause, lambda: replace(world, METER, OTHER), lambda: replace(world, OTHER, METER), waits=False)
+    assert (first["echoMsg"], second["echoMsg"]) == (
+        f"新表号 {OTHER} 已存在，表具更换失败！",
+        f"新表号 {METER} 已存在，表具更换失败！",
+    )
+    assert set(Meter.objects.values_list("meter_no", "status")) == {(METER, "active"), (OTHER, "active")}
+    prove_books()
+
+
+def test_a_deadlock_at_unique_indexes_is_run_again(world, monkeypatch):
+    """The old device and the new number go to another customer at once: each waits for what the other has."""
+    assert world.register(METER, sdateTime="2026-03-10", deviceId="D-1")["echoCode"] == OK
+    pause = Pause(monkeypatch, replacement, "end_life")
+    replaced, registered = meet(
+        pause,
+        lambda: replace(world, METER, OTHER),
+        lambda: world.register(OTHER, userNo="another", sdateTime="2026-03-10", deviceId="D-1"),
+    )
+    assert replaced["echoCode"] == OK
+    assert registered["echoCode"] == "9999"
+    assert "已存在，表具注册失败" in registered["echoMsg"]
+    assert set(Meter.objects.values_list("meter_no", "status")) == {(METER, "ended"), (OTHER, "active")}
+    prove_books()
