@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import machine, registry, results
+from benchmarks.databases import server_url
 from benchmarks.frame import Run, Section
 
 MEASURED, FAILED, LEFT_OUT, MISSED = 0, 1, 3, 4
@@ -23,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
         description="Measure the project beside floors and peers, on the PostgreSQL server of DATABASE_URL.",
         epilog="; ".join(f"{section.letter} {section.name}: {section.title}" for section in registry.SECTIONS),
     )
-    top.add_argument("sections", nargs="*", metavar="section", help="letters or names; all when none is named")
+    top.add_argument("sections", nargs="*", metavar="section", help="letters or names; A to G when none is named")
     top.add_argument("--quick", action="store_true", help="small sizes: minutes for everything")
     top.add_argument("--rounds", type=int, default=3, help="how often each is measured (default 3)")
     top.add_argument("--size", type=int, help="another size than the section's own")
@@ -34,12 +35,12 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     options = parser().parse_args()
-    if "DATABASE_URL" not in os.environ:
-        parser().error("DATABASE_URL names no PostgreSQL; `make bench` starts one")
     try:
-        sections = [registry.find(word) for word in options.sections] or list(registry.SECTIONS)
+        sections = [registry.find(word) for word in options.sections] or registry.usual()
     except KeyError as unknown:
         parser().error(f"there is no section {unknown}")
+    if "DATABASE_URL" not in os.environ and not all(section.own_server for section in sections):
+        parser().error("DATABASE_URL names no PostgreSQL; `make bench` starts one")
     folder = options.output or (results.FOLDER / "quick" if options.quick else results.FOLDER)
     if len(sections) == 1:
         status = measure(sections[0], options, folder)
@@ -54,9 +55,9 @@ def measure(section: Section, options: argparse.Namespace, folder: Path) -> int:
     print(f"== {section.letter}. {section.title}", flush=True)
     size = options.size or (section.quick if options.quick else section.full)
     run = Run(size=size, rounds=options.rounds, quick=options.quick, say=lambda text: print(text, flush=True))
-    facts = machine.facts()
+    run.machine = machine.facts() | ({} if section.own_server else machine.server(server_url()))
     section.measure(run)
-    result = results.content(section, run, machine=facts, day=datetime.now(UTC).date())
+    result = results.content(section, run, day=datetime.now(UTC).date())
     results.write(folder, result)
     results.write_table(folder)
     missed = results.goals_missed(result)

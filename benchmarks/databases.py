@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -11,6 +12,8 @@ import psycopg
 from django.core.management import call_command
 from django.db import connections
 from psycopg import sql
+
+FILL = Path(__file__).resolve().parent / "settlement_fill.sql"
 
 
 def server_url(database: str = "postgres") -> str:

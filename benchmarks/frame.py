@@ -94,6 +94,8 @@ class Run:
         self.measured: list[Measured] = []
         self.left_out: list[tuple[str, str]] = []
         self.notes: list[str] = []
+        self.observations: list[tuple[str, Mapping[str, Any]]] = []
+        self.machine: dict[str, Any] = {}
 
     def compare(
         self, title: str, contenders: Sequence[Contender], *, goals: Sequence[Goal] = (), unit: str = "s"
@@ -114,6 +116,11 @@ class Run:
         self.left_out.append((what, why))
         self.say(f"LEFT OUT: {what}: {why}")
 
+    def observe(self, title: str, facts: Mapping[str, Any]) -> None:
+        """What was seen in a scenario that is played once, fact by fact."""
+        self.observations.append((title, facts))
+        self.say("\n".join([f"{title}:", *(f"  {name}: {value}" for name, value in facts.items())]))
+
     def note(self, text: str) -> None:
         """A sentence that belongs beside the figures."""
         self.notes.append(text)
@@ -126,7 +133,10 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """One section of the benchmarks: its letter, its name (also of its result's file), and its sizes."""
+    """One section of the benchmarks: its letter, its name (also of its result's file), and its sizes.
+
+    One that starts a server of its own (`own_server`) needs no DATABASE_URL, and runs only when it is named.
+    """
 
     letter: str
     name: str
@@ -135,6 +145,7 @@ class Section:
     full: int
     quick: int
     measure: Callable[[Run], None]
+    own_server: bool = False
 
 
 def one_round(contender: Contender) -> Sample:

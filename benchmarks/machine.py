@@ -6,20 +6,25 @@ from typing import Any
 
 import psycopg
 
-from benchmarks.databases import server_url
-
 SETTINGS = ("fsync", "synchronous_commit", "shared_buffers", "max_wal_size", "jit")
 
 
 def facts() -> dict[str, Any]:
-    """Cores, memory, versions, what the server promises to keep, and how busy the machine was."""
-    with psycopg.connect(server_url()) as connection:
+    """Cores, memory, version of Python, and how busy the machine is now."""
+    return {
+        "cores": os.cpu_count(),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        "load_at_start": round(os.getloadavg()[0], 1),
+        "python": platform.python_version(),
+    }
+
+
+def server(url: str) -> dict[str, Any]:
+    """The version of a PostgreSQL server, and what it promises to keep."""
+    with psycopg.connect(url) as connection:
+        version = connection.info.server_version
         return {
-            "cores": os.cpu_count(),
-            "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
-            "load_at_start": round(os.getloadavg()[0], 1),
-            "python": platform.python_version(),
-            "postgresql": f"{connection.info.server_version // 10_000}.{connection.info.server_version % 10_000}",
+            "postgresql": f"{version // 10_000}.{version % 10_000}",
             **{name: _setting(connection, name) for name in SETTINGS},
         }
 

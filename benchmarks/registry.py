@@ -1,9 +1,14 @@
 """Every section, by letter. A new one: a module with a SECTION, and its line here."""
 
-from benchmarks import settlement
+from benchmarks import scaleout, settlement
 from benchmarks.frame import Section
 
-SECTIONS: tuple[Section, ...] = (settlement.SECTION,)
+SECTIONS: tuple[Section, ...] = (settlement.SECTION, scaleout.SECTION)
+
+
+def usual() -> list[Section]:
+    """Those that run when none is named: all that need nothing but a PostgreSQL."""
+    return [section for section in SECTIONS if not section.own_server]
 
 
 def find(word: str) -> Section:

@@ -19,7 +19,7 @@ show the order of size. `make bench` writes this page.
 """
 
 
-def content(section: Section, run: Run, *, machine: dict[str, Any], day: date) -> dict[str, Any]:
+def content(section: Section, run: Run, *, day: date) -> dict[str, Any]:
     """What is written of one run. No names of hosts or files."""
     return {
         "section": section.letter,
@@ -30,8 +30,9 @@ def content(section: Section, run: Run, *, machine: dict[str, Any], day: date) -
         "quick": run.quick,
         "rounds": run.rounds,
         "measured_on": day.isoformat(),
-        "machine": machine,
+        "machine": run.machine,
         "comparisons": [_comparison(measured) for measured in run.measured],
+        "observations": [{"title": title, "facts": facts} for title, facts in run.observations],
         "left_out": [{"what": what, "why": why} for what, why in run.left_out],
         "notes": run.notes,
     }
@@ -118,14 +119,7 @@ def _goal_line(result: dict[str, Any], goal: dict[str, Any]) -> str:
 
 
 def _section_lines(result: dict[str, Any]) -> list[str]:
-    machine = result["machine"]
-    facts = (
-        f"{result['size']:,} {result['counted']}, {result['rounds']} rounds, {result['measured_on']}; "
-        f"{machine['cores']} cores, {machine['memory_gb']} GB, PostgreSQL {machine['postgresql']} "
-        f"(fsync {machine['fsync']}, synchronous_commit {machine['synchronous_commit']}, "
-        f"shared_buffers {machine['shared_buffers']}), load {machine['load_at_start']} at the start"
-    )
-    lines = [f"## {result['section']}. {result['title']}", "", facts + (" (quick)" if result["quick"] else "")]
+    lines = [f"## {result['section']}. {result['title']}", "", _circumstances(result)]
     for part in result["comparisons"]:
         lines += [
             "",
@@ -135,8 +129,23 @@ def _section_lines(result: dict[str, Any]) -> list[str]:
             "|---|---|---|---|---|",
         ]
         lines += [_contender_line(contender) for contender in part["contenders"]]
+    for seen in result["observations"]:
+        lines += ["", f"{seen['title']}:", "", "| what | seen |", "|---|---|"]
+        lines += [f"| {name} | {value} |" for name, value in seen["facts"].items()]
     lines += [f"\n{note}" for note in result["notes"]]
     return lines + [f"\n**Left out:** {left['what']}: {left['why']}" for left in result["left_out"]]
+
+
+def _circumstances(result: dict[str, Any]) -> str:
+    machine = result["machine"]
+    text = (
+        f"{result['size']:,} {result['counted']}, {result['rounds']} rounds, {result['measured_on']}; "
+        f"{machine['cores']} cores, {machine['memory_gb']} GB, load {machine['load_at_start']} at the start"
+    )
+    if "postgresql" in machine:
+        kept = ", ".join(f"{name} {machine[name]}" for name in ("fsync", "synchronous_commit", "shared_buffers"))
+        text += f"; PostgreSQL {machine['postgresql']} ({kept})"
+    return text + (". Quick: small sizes." if result["quick"] else "")
 
 
 def _contender_line(contender: dict[str, Any]) -> str:

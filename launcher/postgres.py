@@ -1,4 +1,4 @@
-"""PostgreSQL as a child process on 127.0.0.1: no system service, no unix socket, a password of its own."""
+"""PostgreSQL as a child process, on 127.0.0.1 unless told: no system service, no unix socket, a password of its own."""
 
 import os
 import shutil
@@ -18,7 +18,6 @@ from launcher.errors import LauncherError, StartRefused
 USER = "das"
 DATABASE = "das"
 SETTINGS = {
-    "listen_addresses": LOCAL,
     "unix_socket_directories": "",
     "max_connections": "200",
     "shared_buffers": "256MB",
@@ -52,23 +51,33 @@ class PostgresServer:
     ready_seconds = 60.0
     signals = FAST_SHUTDOWN
 
-    def __init__(self, *, home: Path, account: Account, password: str, log: Path, durable: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        home: Path,
+        account: Account,
+        password: str,
+        log: Path,
+        durable: bool = True,
+        address: str = LOCAL,
+    ) -> None:
         self.home = home
         self.data = data_directory(home)
         self.account = account
         self.password = password
         self.log = log
         self.durable = durable
+        self.address = address
         self.programs = pginstall.programs(account)
         self.port = ports.free_port()
 
     @property
     def url(self) -> str:
-        return f"postgres://{USER}:{quote(self.password, safe='')}@{LOCAL}:{self.port}/{DATABASE}"
+        return f"postgres://{USER}:{quote(self.password, safe='')}@{self.address}:{self.port}/{DATABASE}"
 
     @property
     def description(self) -> str:
-        return f"PostgreSQL {pginstall.MAJOR} on {LOCAL}:{self.port}"
+        return f"PostgreSQL {pginstall.MAJOR} on {self.address}:{self.port}"
 
     def prepare(self) -> None:
         """Make the data directory, under another name first: an interrupted start leaves no half of one."""
@@ -80,12 +89,16 @@ class PostgresServer:
         partial.mkdir(mode=0o700)
         self.account.own(partial)
         self._initdb(partial)
+        if self.address != LOCAL:
+            with (partial / "pg_hba.conf").open("a", encoding="utf-8") as file:
+                file.write("host all all samenet scram-sha-256\n")
         partial.rename(self.data)
 
     def spawn(self) -> subprocess.Popen[bytes]:
         self._require_reach()
         orphans.clear(self.data / "postmaster.pid", program="postgres", signals=FAST_SHUTDOWN)
-        settings = {**SETTINGS, "port": str(self.port), **({} if self.durable else THROWAWAY_SETTINGS)}
+        listening = {"listen_addresses": self.address, "port": str(self.port)}
+        settings = {**SETTINGS, **listening, **({} if self.durable else THROWAWAY_SETTINGS)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return spawning.spawn(
             [str(self.programs / "postgres"), "-D", str(self.data), *options],
@@ -113,7 +126,7 @@ class PostgresServer:
 
     def _connect(self) -> psycopg.Connection:
         return psycopg.connect(
-            host=LOCAL,
+            host=self.address,
             port=self.port,
             user=USER,
             password=self.password,

@@ -28,6 +28,7 @@ def measure(run):
     )
     run.leave_out("a peer", why="wrk is not installed")
     run.note("Half of it is parsing.")
+    run.observe("One host cut off", {"lost": 0})
 
 
 SECTION = Section(letter="X", name="work", title="Some work", counted="meters", full=1000, quick=10, measure=measure)
@@ -35,8 +36,9 @@ SECTION = Section(letter="X", name="work", title="Some work", counted="meters", 
 
 def result_of(section=SECTION):
     run = Run(size=10, rounds=3, quick=True, say=lambda text: None)
+    run.machine = MACHINE
     section.measure(run)
-    return results.content(section, run, machine=MACHINE, day=date(2026, 3, 17))
+    return results.content(section, run, day=date(2026, 3, 17))
 
 
 def test_a_result_holds_figures_ratios_and_what_was_left_out():
@@ -73,3 +75,4 @@ def test_the_table_is_made_of_all_files(tmp_path):
     assert "| floor | bare | 2 | 0% |  |" in lines
     assert "**Left out:** a peer: wrk is not installed" in lines
     assert "Half of it is parsing." in lines
+    assert "| lost | 0 |" in lines
