@@ -129,7 +129,7 @@ def _section_lines(result: dict[str, Any]) -> list[str]:
             "|---|---|---|---|---|",
         ]
         lines += [_contender_line(contender) for contender in part["contenders"]]
-    for seen in result["observations"]:
+    for seen in result.get("observations", []):
         lines += ["", f"{seen['title']}:", "", "| what | seen |", "|---|---|"]
         lines += [f"| {name} | {value} |" for name, value in seen["facts"].items()]
     lines += [f"\n{note}" for note in result["notes"]]
