@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from meters.admin import OfMeterAdmin
-from readings.models import DailyUsage, Quality, Reading
+from readings.models import DailyUsage, Quality, Reading, ReadingReview
 from staff.admin_base import LinkedFilter
 
 
@@ -63,3 +63,18 @@ class DailyUsageAdmin(OfMeterAdmin):
 def _about_one_meter(request: HttpRequest) -> bool:
     """Then by time, which the index of a meter's rows serves; else the newest rows first."""
     return bool(request.GET.get("q") or request.GET.get("meter__id__exact"))
+
+
+@admin.register(ReadingReview)
+class ReadingReviewAdmin(OfMeterAdmin):
+    list_display = ["at", "meter_page", "read_at", "index", "decision", "quality_before", "quality_after", "by", "note"]
+    list_select_related = ["meter", "by"]
+    list_filter = ["decision", ("meter", LinkedFilter)]
+    ordering = ["-id"]
+    fields: ClassVar[Any] = [
+        "meter",
+        ("read_at", "index"),
+        ("decision", "quality_before", "quality_after"),
+        ("by", "at"),
+        "note",
+    ]

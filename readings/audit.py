@@ -88,7 +88,7 @@ class Audit:
 
 def _readings(meter: Meter) -> Iterator[Reading]:
     rows = Reading.objects.filter(meter=meter).order_by("read_at", "pk")
-    return rows.only("read_at", "index", "quality", "meter_id").iterator(chunk_size=1000)
+    return rows.only("read_at", "index", "quality", "decision", "meter_id").iterator(chunk_size=1000)
 
 
 def _volumes(meter: Meter, *, until: date) -> list[tuple[date, Decimal]]:

@@ -15,7 +15,7 @@ from meters.accounts import lock_account
 from meters.models import Account, Meter, MeterState, ValveState
 from protocol.errors import FieldInvalid
 from readings.models import Quality, Reading, Source
-from readings.validation import Anchor, Limits, judge_all
+from readings.verdicts import judge_again, latest_valid, move_back
 
 # Where clocks go back at midnight the last second of a day comes twice: the later one ends it.
 END_OF_DAY = time(23, 59, 59, fold=1)
@@ -69,8 +69,8 @@ def take_report(meter: Meter, report: Report, *, now: datetime) -> Intake:
     meter.state = MeterState.objects.get(meter=meter)
     stored = _store(_readings_of(meter, report, now=now))
     if stored:
-        _judge(meter, stored)
-        _move_back(account, stored)
+        judge_again(meter, stored)
+        move_back(account, stored)
         _update_state(meter, report)
         if meter.state.reported_at == report.read_at:
             note_report(
@@ -94,14 +94,14 @@ def take_closing(account: Account, *, index: Decimal, field: str, now: datetime)
         meter=meter, read_at=now, index=index, quality=Quality.VALID, source=Source.CLOSING, received_at=now
     )
     reading.save(force_insert=True)
-    _judge(meter, [reading])
+    judge_again(meter, [reading])
     reading.refresh_from_db(fields=["quality"])
     later = Reading.objects.filter(meter=meter, quality=Quality.VALID, index__gt=index)
     if reading.quality == Quality.DECREASE or later.exists():
         raise FieldInvalid(field, "不能小于最近一次有效读数")
     if reading.quality != Quality.VALID:
         raise FieldInvalid(field, "超出合理范围")
-    _move_back(account, [reading])
+    move_back(account, [reading])
     MeterState.objects.filter(meter=meter).update(read_at=now, index=index)
     return reading
 
@@ -151,44 +151,9 @@ def _store(readings: list[Reading]) -> list[Reading]:
     return Reading.objects.bulk_create(reading for key, reading in new.items() if key not in known)
 
 
-def _judge(meter: Meter, stored: Sequence[Reading]) -> None:
-    """Judge the new readings and those after them, until a valid one stays valid: from there on nothing changes."""
-    mine = Reading.objects.filter(meter=meter)
-    first, last = min(reading.read_at for reading in stored), max(reading.read_at for reading in stored)
-    before = mine.filter(read_at__lt=first, quality=Quality.VALID).order_by("-read_at").first()
-    anchor = Anchor(before.read_at, before.index) if before else Anchor(meter.registered_at, meter.initial_index)
-    limits = Limits(born_at=meter.registered_at, jump_m3_per_day=settings.READING_JUMP_LIMIT_M3_PER_DAY)
-    later = mine.filter(read_at__gte=first).order_by("read_at", "id").only("read_at", "index", "quality")
-    changed: dict[Quality, list[int]] = {}
-    for reading, quality in judge_all(
-        later.iterator(chunk_size=200), anchor=anchor, limits=limits, first=before is None
-    ):
-        if quality != reading.quality:
-            changed.setdefault(quality, []).append(reading.pk)
-        elif reading.read_at > last and quality == Quality.VALID:
-            break
-    for verdict, keys in changed.items():
-        mine.filter(pk__in=keys).update(quality=verdict)
-
-
-def _move_back(account: Account, stored: Sequence[Reading]) -> None:
-    """The first day that has to be settled (again), never before the meter's life began."""
-    day = min(timezone.localdate(reading.read_at) for reading in stored)
-    day = max(day, timezone.localdate(account.meter.registered_at))
-    if day < account.unsettled_from:
-        account.unsettled_from = day
-        account.save(update_fields=["unsettled_from"])
-
-
 def _update_state(meter: Meter, report: Report) -> None:
     state = meter.state
-    latest = (
-        Reading.objects.filter(meter=meter, quality=Quality.VALID)
-        .order_by("-read_at")
-        .values_list("read_at", "index")
-        .first()
-    )
-    state.read_at, state.index = latest or (None, None)
+    state.read_at, state.index = latest_valid(meter)
     changed = ["read_at", "index"]
     if report.read_at >= meter.registered_at and (state.reported_at is None or report.read_at >= state.reported_at):
         state.reported_at = report.read_at

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -18,6 +19,15 @@ class Quality(models.TextChoices):
     CONFLICT = "conflict", _("another index at the same moment")
     DECREASE = "decrease", _("below an earlier index")
     JUMP = "jump", _("jump beyond the limit")
+    REJECTED = "rejected", _("rejected by the staff")
+
+
+class Decision(models.TextChoices):
+    """What the staff decided about a reading; most are decided by the rules alone."""
+
+    NONE = "", _("none")
+    ACCEPTED = "accepted", _("accepted")
+    REJECTED = "rejected", _("rejected")
 
 
 class Source(models.TextChoices):
@@ -27,12 +37,16 @@ class Source(models.TextChoices):
 
 
 class Reading(models.Model):
-    """The register index at a moment, as reported. It is never altered; only `quality` is judged anew by late data."""
+    """The register index at a moment, as reported. It is never altered; only the verdict, `quality`, may change.
+
+    Late data and the staff's `decision` (readings/review.py) have it judged anew.
+    """
 
     meter = models.ForeignKey(Meter, models.PROTECT, verbose_name=_("meter"), related_name="readings", db_index=False)
     read_at = models.DateTimeField(_("read at"))
     index = models.DecimalField(_("index (m3)"), max_digits=14, decimal_places=4)
     quality = models.CharField(_("quality"), max_length=8, choices=Quality)
+    decision = models.CharField(_("decision"), max_length=8, choices=Decision, blank=True, default=Decision.NONE)
     source = models.CharField(_("source"), max_length=8, choices=Source)
     received_at = models.DateTimeField(_("received at"))
     battery_voltage = models.DecimalField(_("battery (V)"), max_digits=8, decimal_places=4, null=True, blank=True)
@@ -74,12 +88,41 @@ class Reading(models.Model):
         indexes: ClassVar = [
             # Reader: settlement of a day, which asks for all readings of some days and a range of meters.
             models.Index(fields=["read_at"], name="reading_read_at"),
-            # Reader: the staff's list of readings that need a look.
+            # Reader: the staff's list of flagged readings.
             models.Index(fields=["id"], name="reading_flagged", condition=~Q(quality="valid")),
+            # Readers: the queue of readings that nobody has decided about yet, and its figure on the home page.
+            models.Index(fields=["id"], name="reading_undecided", condition=~Q(quality="valid") & Q(decision="")),
         ]
 
     def __str__(self) -> str:
         return f"{self.meter_id} {long_time(self.read_at)} {self.index}"
+
+
+class ReadingReview(models.Model):
+    """One decision of the staff about one reading, known by meter, moment and index. Only ever added."""
+
+    meter = models.ForeignKey(Meter, models.PROTECT, verbose_name=_("meter"), related_name="reviews", db_index=False)
+    read_at = models.DateTimeField(_("read at"))
+    index = models.DecimalField(_("index (m3)"), max_digits=14, decimal_places=4)
+    decision = models.CharField(_("decision"), max_length=8, choices=Decision)
+    quality_before = models.CharField(_("quality before"), max_length=8, choices=Quality)
+    quality_after = models.CharField(_("quality after"), max_length=8, choices=Quality)
+    note = models.CharField(_("note"), max_length=200)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("by"), related_name="+", db_index=False
+    )
+    at = models.DateTimeField(_("at"))
+
+    class Meta:
+        verbose_name = _("review of a reading")
+        verbose_name_plural = _("reviews of readings")
+        indexes: ClassVar = [
+            # Reader: the page of a reading.
+            models.Index(fields=["meter", "read_at"], name="review_of_reading"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.meter_id} {long_time(self.read_at)} {self.decision}"
 
 
 class DailyUsage(models.Model):

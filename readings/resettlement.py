@@ -83,10 +83,7 @@ def resettle(
 
     Whatever else is due through `through` is settled as well, as by any settlement. Raises DayInFuture.
     """
-    parameters = {"begins": begins, "zone": settings.TIME_ZONE}
-    with connection.cursor() as cursor:
-        cursor.execute(_WITH_HEIRS, {"meters": list(meters.values_list("pk", flat=True))})
-        parameters["meters"] = [row[0] for row in cursor.fetchall()]
+    parameters = {"meters": with_heirs(list(meters.values_list("pk", flat=True))), "begins": begins}
     if not dry_run:
         _settle_again(parameters, through=through, now=now, tell=tell)
         return
@@ -99,12 +96,31 @@ def _only_try(parameters: dict[str, Any], *, through: date, now: datetime, tell:
     transaction.set_rollback(True)
 
 
+def with_heirs(meters: list[int]) -> list[int]:
+    """These meters and those that replaced them, by id."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WITH_HEIRS, {"meters": meters})
+        return [row[0] for row in cursor.fetchall()]
+
+
+def lock_accounts(meters: list[int]) -> None:
+    """Hold the account rows of `meters`, in the order in which settlement takes them; in a transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK, {"meters": meters})
+
+
+@transaction.atomic
+def move_back_from(meters: list[int], *, begins: date) -> None:
+    """Have these meters settled again from the local day `begins`, or from the first day of their lives."""
+    lock_accounts(meters)
+    with connection.cursor() as cursor:
+        cursor.execute(_MOVE_BACK, {"meters": meters, "begins": begins, "zone": settings.TIME_ZONE})
+
+
 def _settle_again(parameters: dict[str, Any], *, through: date, now: datetime, tell: Callable[[Change], None]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_REMEMBER, parameters)
-        with transaction.atomic():
-            cursor.execute(_LOCK, parameters)
-            cursor.execute(_MOVE_BACK, parameters)
+        move_back_from(parameters["meters"], begins=parameters["begins"])
         settle(through=through, now=now)
         cursor.execute(_CHANGES, parameters)
         while rows := cursor.fetchmany(1000):

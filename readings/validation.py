@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from readings.models import Quality, Reading
+from readings.models import Decision, Quality, Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,12 @@ class Limits:
 
 
 def judge(reading: Reading, *, anchor: Anchor, limits: Limits, first: bool) -> Quality:
-    """The verdict on a reading after `anchor`. `first` is true while the anchor is the opening index, not a reading."""
+    """The verdict on a reading after `anchor`. `first` is true while the anchor is the opening index, not a reading.
+
+    What the staff have rejected stays out, and what they have accepted may jump; but no decision makes an index fall.
+    """
+    if reading.decision == Decision.REJECTED:
+        return Quality.REJECTED
     if reading.read_at < limits.born_at:
         return Quality.EARLY
     if reading.read_at == anchor.read_at and not first:
@@ -38,7 +43,7 @@ def judge(reading: Reading, *, anchor: Anchor, limits: Limits, first: bool) -> Q
     if reading.index < anchor.index:
         return Quality.DECREASE
     days = max(1, math.ceil((reading.read_at - anchor.read_at) / timedelta(days=1)))
-    if reading.index - anchor.index > limits.jump_m3_per_day * days:
+    if reading.decision != Decision.ACCEPTED and reading.index - anchor.index > limits.jump_m3_per_day * days:
         return Quality.JUMP
     return Quality.VALID
 

@@ -10,7 +10,7 @@ from commands.models import Command, CommandEvent
 from meters.models import Account, AccountEntry, Meter, MeterPrice, MeterState
 from pricing.models import Price, PriceTier, PriceVersion
 from protocol.models import Company, InboundMessage, Manufacturer, OutboundAttempt, OutboundMessage, Peer, PeerHealth
-from readings.models import DailyUsage, Reading
+from readings.models import DailyUsage, Reading, ReadingReview
 from staff import admin_base
 from tests.admin.rows import make_person
 
@@ -32,6 +32,7 @@ READ_ONLY = [
     MeterPrice,
     Reading,
     DailyUsage,
+    ReadingReview,
     Alarm,
     AlarmOccurrence,
     Command,
@@ -48,6 +49,7 @@ LARGE = [
     MeterPrice,
     Reading,
     DailyUsage,
+    ReadingReview,
     Alarm,
     AlarmOccurrence,
     Command,
@@ -71,6 +73,7 @@ SEARCHES = {
     MeterPrice: "D000001",
     Reading: "000000000001",
     DailyUsage: "U000001",
+    ReadingReview: "U000001",
     Alarm: "000000000001",
     AlarmOccurrence: "U000001",
     AlarmThresholds: "0030",

@@ -21,7 +21,7 @@ from protocol.models import (
     PeerHealth,
     PeerKind,
 )
-from readings.models import DailyUsage, Quality, Reading, Source
+from readings.models import DailyUsage, Decision, Quality, Reading, ReadingReview, Source
 
 NOW = datetime.fromisoformat("2026-02-01T12:00:00+08:00")
 DAY = date(2026, 1, 31)
@@ -117,6 +117,14 @@ def make_readings(meter: Meter) -> None:
     )
 
 
+def make_review(meter: Meter) -> ReadingReview:
+    person, _ = User.objects.get_or_create(username="inspector")
+    judged = {"quality_before": Quality.JUMP, "quality_after": Quality.VALID}
+    return ReadingReview.objects.create(
+        meter=meter, read_at=NOW, index=1, decision=Decision.ACCEPTED, note=ATTACK, by=person, at=NOW, **judged
+    )
+
+
 def make_alarm(meter: Meter, *, type: str = "05", state: str = AlarmState.OPEN) -> Alarm:
     """One that came twice."""
     cleared_at = NOW if state == AlarmState.CLEARED else None
@@ -192,6 +200,7 @@ def add_meters(rows: Rows, *, first: int, last: int) -> None:
     for number in range(first, last + 1):
         meter = make_meter(rows, number, billing_model=str(number % 3 + 1))
         make_readings(meter)
+        make_review(meter)
         make_alarm(meter)
         make_command(rows, meter)
         make_inbound(rows, number, succeeded=number % 2 == 1)

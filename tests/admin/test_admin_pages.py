@@ -132,7 +132,7 @@ def test_the_list_of_meters_shows_the_balance_by_who_keeps_the_money(chief, rows
 
 def test_the_flagged_readings(chief):
     flagged = chief.get(page(Reading, "changelist"), {"quality": "flagged"}).context["cl"].result_list
-    assert {reading.quality for reading in flagged} == {"early", "conflict", "decrease", "jump"}
+    assert {reading.quality for reading in flagged} == {"early", "conflict", "decrease", "jump", "rejected"}
 
 
 def test_bodies_are_laid_out_and_escaped(chief):

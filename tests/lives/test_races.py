@@ -191,7 +191,7 @@ EXPECTED_TO_70 = [("18", METER, "1.4", "50"), ("18", METER, "2.4", "10"), ("20",
 
 @pytest.mark.parametrize("end", [replace, deregister])
 def test_the_end_of_a_meter_waits_for_its_reading(world, monkeypatch, end):
-    pause = Pause(monkeypatch, intake, "_judge")
+    pause = Pause(monkeypatch, intake, "judge_again")
     told, ended = meet(pause, lambda: report(world, "2026-03-19 09:00:00", "65"), lambda: end(world))
     assert (told["echoCode"], ended["echoCode"]) == (OK, OK)
     settle_through_today()
@@ -201,7 +201,7 @@ def test_the_end_of_a_meter_waits_for_its_reading(world, monkeypatch, end):
 
 @pytest.mark.parametrize("end", [replace, deregister])
 def test_the_end_of_a_meter_is_refused_below_the_reading_it_waited_for(world, monkeypatch, end):
-    pause = Pause(monkeypatch, intake, "_judge")
+    pause = Pause(monkeypatch, intake, "judge_again")
     told, ended = meet(pause, lambda: report(world, "2026-03-20 09:00:00", "70.0001"), lambda: end(world))
     assert (told["echoCode"], ended["echoCode"]) == (OK, "9999")
     assert "不能小于最近一次有效读数" in ended["echoMsg"]

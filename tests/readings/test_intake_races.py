@@ -79,7 +79,7 @@ def test_two_late_readings_at_once_move_the_first_due_day_to_the_earlier(meter):
 def test_an_answer_of_the_cis_that_comes_meanwhile_is_not_written_over(meter, monkeypatch):
     """The CIS answers an earlier report while the next one is being taken."""
     begun = []
-    judge = intake._judge
+    judge = intake.judge_again
 
     message = OutboundMessage(code="2001", lane=meter.pk, created_at=NOW, state="delivered")
 
@@ -90,7 +90,7 @@ def test_an_answer_of_the_cis_that_comes_meanwhile_is_not_written_over(meter, mo
         until_done_or_waiting(begun[0])
         return judge(*args)
 
-    monkeypatch.setattr(intake, "_judge", answer_meanwhile)
+    monkeypatch.setattr(intake, "judge_again", answer_meanwhile)
     read(meter, "2025-03-03 12:00:00", 120)
     done(begun[0])
     state = MeterState.objects.get(meter=meter)
