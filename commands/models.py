@@ -7,8 +7,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from meters.models import Meter
-from protocol.models import OutboundMessage, Peer
+from meters.models import Meter, ValveState
+from protocol.models import Company, OutboundMessage, Peer
 
 
 class CommandState(models.TextChoices):
@@ -92,6 +92,10 @@ class Command(models.Model):
             models.Index(fields=["peer", "serial_no"], name="command_of_request"),
             # Reader: the expiry sweep.
             models.Index(fields=["expires_at"], name="command_waiting", condition=Q(state__in=["queued", "sent"])),
+            # Readers: the home page's count of what failed, and the list it leads to.
+            models.Index(fields=["state", "id"], name="command_undone", condition=Q(state__in=["failed", "expired"])),
+            # Reader: the figures of command success over time.
+            models.Index(fields=["finished_at"], name="command_finished"),
         ]
 
     def __str__(self) -> str:
@@ -114,3 +118,83 @@ class CommandEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.from_state} -> {self.to_state}"
+
+
+class BulkState(models.TextChoices):
+    DRAFT = "draft", _("not started")
+    RUNNING = "running", _("running")
+    DONE = "done", _("done")
+    CANCELLED = "cancelled", _("cancelled")
+
+
+class BulkCommand(models.Model):
+    """One valve wish for many meters, chosen once: the dry run is the selection that will be carried out."""
+
+    wish = models.CharField(
+        _("valve"), max_length=6, choices=[(ValveState.OPEN.value, _("open")), (ValveState.CLOSED.value, _("close"))]
+    )
+    state = models.CharField(_("state"), max_length=9, choices=BulkState, default=BulkState.DRAFT)
+    selection = models.CharField(_("selection"), max_length=500, blank=True)
+    total = models.PositiveIntegerField(_("meters chosen"), default=0)
+    # Who sees it: those who see every company in it.
+    companies = models.ManyToManyField(Company, verbose_name=_("companies"), related_name="+")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("requested by"), related_name="+", db_index=False
+    )
+    created_at = models.DateTimeField(_("created at"))
+    started_at = models.DateTimeField(_("started at"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("bulk valve command")
+        verbose_name_plural = _("bulk valve commands")
+        indexes: ClassVar = [
+            # Readers: the task that carries them out, and the sweep of drafts that nobody started.
+            models.Index(fields=["state", "id"], name="bulk_unfinished", condition=Q(state__in=["draft", "running"])),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk} {self.get_wish_display()} × {self.total}"
+
+
+class BulkOutcome(models.TextChoices):
+    """What became of one meter of a bulk; all but the first two say why it was left alone."""
+
+    WAITING = "waiting", _("to be asked")
+    ASKED = "asked", _("asked")
+    ALREADY = "already", _("the valve is so already")
+    UNDER_WAY = "under_way", _("the same command is under way")
+    NO_ROUTE = "no_route", _("no head-end, and the meter has never reported")
+    ENDED = "ended", _("the meter has ended")
+    CANCELLED = "cancelled", _("cancelled before it was asked")
+
+
+class BulkRow(models.Model):
+    """One meter of a bulk. Its row and its command are written in one transaction: asked once, or not at all."""
+
+    bulk = models.ForeignKey(
+        BulkCommand, models.CASCADE, verbose_name=_("bulk valve command"), related_name="rows", db_index=False
+    )
+    meter = models.ForeignKey(Meter, models.PROTECT, verbose_name=_("meter"), related_name="bulk_rows")
+    outcome = models.CharField(_("outcome"), max_length=9, choices=BulkOutcome, default=BulkOutcome.WAITING)
+    command = models.OneToOneField(
+        Command, models.PROTECT, verbose_name=_("command"), null=True, blank=True, related_name="bulk_row"
+    )
+
+    class Meta:
+        verbose_name = _("meter of a bulk command")
+        verbose_name_plural = _("meters of bulk commands")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["bulk", "meter"], name="bulk_row_one_per_meter"),
+            models.CheckConstraint(
+                condition=Q(outcome="asked", command__isnull=False) | ~Q(outcome="asked") & Q(command__isnull=True),
+                name="bulk_row_asked_with_a_command",
+            ),
+        ]
+        indexes: ClassVar = [
+            # Readers: the next one to ask, the counts of the progress page, and the list of results.
+            models.Index(fields=["bulk", "outcome", "id"], name="bulk_row_by_outcome"),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.bulk_id} {self.meter}"

@@ -10,6 +10,7 @@ from typing import Any
 import environ
 from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -43,6 +44,7 @@ INSTALLED_APPS = [
     "commands",
     "alarms",
     "readings",
+    "office",
     "simulator",
     # Before the admin, whose templates it replaces.
     "unfold",
@@ -130,6 +132,7 @@ UNFOLD = {
     "SITE_TITLE": _("Gas meter data acquisition"),
     "SITE_HEADER": _("Gas meter data acquisition"),
     "SITE_URL": None,
+    "STYLES": [lambda request: static("office/office.css")],
     "SITE_SYMBOL": "gas_meter",
     "SHOW_LANGUAGES": True,
     "SHOW_VIEW_ON_SITE": False,
@@ -203,6 +206,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 3000},
     },
     "expire-commands": {"task": "commands.expire", "schedule": 60.0, "options": {"expires": 55}},
+    "carry-out-bulks": {"task": "commands.carry_out_bulks", "schedule": 5.0, "options": {"expires": 5}},
     "watch-silence": {
         "task": "alarms.watch_silence",
         "schedule": crontab(minute="20"),

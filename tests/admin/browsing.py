@@ -6,7 +6,7 @@ from django.test import Client
 from django.urls import reverse
 
 from alarms.models import Alarm, AlarmOccurrence, AlarmThresholds
-from commands.models import Command, CommandEvent
+from commands.models import BulkCommand, BulkRow, Command, CommandEvent
 from meters.models import Account, AccountEntry, Meter, MeterPrice, MeterState
 from pricing.models import Price, PriceTier, PriceVersion
 from protocol.models import Company, InboundMessage, Manufacturer, OutboundAttempt, OutboundMessage, Peer, PeerHealth
@@ -37,6 +37,8 @@ READ_ONLY = [
     AlarmOccurrence,
     Command,
     CommandEvent,
+    BulkCommand,
+    BulkRow,
 ]
 LARGE = [
     InboundMessage,
@@ -54,6 +56,8 @@ LARGE = [
     AlarmOccurrence,
     Command,
     CommandEvent,
+    BulkCommand,
+    BulkRow,
 ]
 SEARCHES = {
     Company: "10001",
@@ -79,6 +83,8 @@ SEARCHES = {
     AlarmThresholds: "0030",
     Command: "000000000001",
     CommandEvent: "000000000001",
+    BulkCommand: "clerk-1",
+    BulkRow: "000000000001",
 }
 ROOMS = {"protocol", "pricing", "meters", "commands", "alarms", "readings"}
 LIMIT = f"LIMIT {admin_base.COUNT_CAP + 1}"

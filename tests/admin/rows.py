@@ -8,7 +8,7 @@ from decimal import Decimal
 from django.contrib.auth.models import User
 
 from alarms.models import Alarm, AlarmOccurrence, AlarmState, AlarmThresholds
-from commands.models import Command, CommandEvent
+from commands.models import BulkCommand, BulkRow, Command, CommandEvent
 from meters.models import Account, AccountEntry, Meter, MeterPrice, MeterState
 from pricing.models import Price, PriceTier, PriceVersion
 from protocol.models import (
@@ -154,6 +154,15 @@ def make_command(rows: Rows, meter: Meter, *, state: str = "failed") -> Command:
     return command
 
 
+def make_bulk(meter: Meter, *, by: str) -> BulkCommand:
+    """One that found the valve closed."""
+    person = User.objects.create(username=by)
+    bulk = BulkCommand.objects.create(wish="closed", state="done", total=1, created_by=person, created_at=NOW)
+    bulk.companies.add(meter.company)
+    BulkRow.objects.create(bulk=bulk, meter=meter, outcome="already")
+    return bulk
+
+
 def make_inbound(rows: Rows, number: int, *, succeeded: bool = True) -> InboundMessage:
     return InboundMessage.objects.create(
         peer=rows.peer,
@@ -203,6 +212,7 @@ def add_meters(rows: Rows, *, first: int, last: int) -> None:
         make_review(meter)
         make_alarm(meter)
         make_command(rows, meter)
+        make_bulk(meter, by=f"clerk-{number}")
         make_inbound(rows, number, succeeded=number % 2 == 1)
         make_outbound(rows, number, lane=meter.pk, state=["delivered", "dead"][number % 2])
 

@@ -29,6 +29,7 @@ def test_every_beat_entry_names_a_task_that_exists(settings):
     assert entries == {
         "deliver": "protocol.deliver",
         "expire-commands": "commands.expire",
+        "carry-out-bulks": "commands.carry_out_bulks",
         "tend-partitions": "protocol.tend_partitions",
         "forget-serials": "protocol.forget_serials",
         "watch-silence": "alarms.watch_silence",
