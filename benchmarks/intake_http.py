@@ -1,6 +1,6 @@
-"""2001 over HTTP, durable: the serial, the reading, the meter's latest state and the message to the CIS, then the answer.
+"""2001 over HTTP, durable: serial, reading, the meter's latest state and the message to the CIS, then the answer.
 
-The floor is pgbench with one prepared statement, without HTTP. The peers are FastAPI and asyncpg in two processes, which
+The floor is pgbench with one prepared statement, without HTTP. The peers are FastAPI and asyncpg in two processes: they
 check the token and write the same four rows, but judge nothing. The project is served as the README says, and does all
 that a 2001 asks for. wrk sends over 32 connections; every reading is new.
 """
@@ -24,6 +24,7 @@ from benchmarks.programs import ROOT, installed
 from benchmarks.servers import served
 
 HERE = Path(__file__).resolve().parent
+APP_CODE, SECRET = "headend", "headend-secret"  # of intake_fill.sql
 CONNECTIONS, PROCESSES, CLIENTS = 32, 2, 8
 PER_SECOND = "messages/s"
 FLOOR, PEER, PEER_IN_ONE, PROJECT = "pgbench", "FastAPI, asyncpg", "FastAPI, asyncpg, one statement", "project"
@@ -69,9 +70,10 @@ class Load:
     def work(self) -> Sample:
         from protocol.signature import signed_headers
 
-        signed = signed_headers(app_code="headend", app_secret="headend-secret", now=timezone.now())
+        signed = signed_headers(app_code=APP_CODE, app_secret=SECRET, now=timezone.now())
         words = [self.path, signed["AccessToken"], signed["Authorization"], str(next(_runs)), str(self.run.size)]
-        command = ["wrk", "-t2", f"-c{CONNECTIONS}", f"-d{seconds_of(self.run)}s", "-s", str(HERE / "intake_load.lua")]
+        command = ["wrk", "-t2", f"-c{CONNECTIONS}", f"-d{seconds_of(self.run)}s", "--timeout", "20s"]
+        command += ["-s", str(HERE / "intake_load.lua")]
         done = subprocess.run(  # noqa: S603
             [*command, self.url, "--", *words], capture_output=True, text=True, check=True, cwd=ROOT
         )

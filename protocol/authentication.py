@@ -1,38 +1,50 @@
 """Who is calling: the signature as a DRF authentication class (R4)."""
 
 from django.conf import settings
+from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from protocol.directory import Directory, Scope, current
 from protocol.errors import AccessDenied, TimestampOutsideWindow
 from protocol.models import Peer
-from protocol.signature import read_credentials, token_matches, within_window
+from protocol.signature import Credentials, read_credentials, token_matches, within_window
 
 
-def caller_address(request: Request) -> str:
+def caller_address(request: Request | HttpRequest) -> str:
     """The caller's address: behind TRUSTED_PROXY_COUNT proxies, the entry that the outermost of them wrote."""
     count = settings.TRUSTED_PROXY_COUNT
-    forwarded = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
-    if count and len(forwarded) >= count and forwarded[-count]:
-        return forwarded[-count]
+    if count:
+        forwarded = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+        if len(forwarded) >= count and forwarded[-count]:
+            return forwarded[-count]
     return request.META.get("REMOTE_ADDR", "")
 
 
-class PeerAuthentication(BaseAuthentication):
-    """Raises HeaderInvalid (0101), AccessDenied (0103) or TimestampOutsideWindow (0105), in this order."""
+def credentials_of(request: Request | HttpRequest) -> Credentials:
+    """Raises HeaderInvalid (0101)."""
+    headers = request.META
+    return read_credentials(token=headers.get("HTTP_ACCESSTOKEN"), authorization=headers.get("HTTP_AUTHORIZATION"))
 
-    def authenticate(self, request: Request) -> tuple[Peer, None]:
-        credentials = read_credentials(
-            token=request.headers.get("AccessToken"), authorization=request.headers.get("Authorization")
-        )
-        peer = Peer.objects.filter(app_code=credentials.app_code).first()
-        # An unknown appCode costs the same comparison as a wrong secret.
-        matches = token_matches(credentials, app_secret=peer.app_secret if peer else "")
-        if peer is None or not matches or not peer.is_active or not peer.allows_address(caller_address(request)):
-            raise AccessDenied
-        if not within_window(
-            credentials.timestamp, now=timezone.now(), window_seconds=settings.SIGNATURE_WINDOW_SECONDS
-        ):
-            raise TimestampOutsideWindow
-        return peer, None
+
+def admit(request: Request | HttpRequest, credentials: Credentials, *, directory: Directory) -> Scope:
+    """The caller by `directory`. Raises AccessDenied (0103) or TimestampOutsideWindow (0105), in this order."""
+    scope = directory.scopes.get(credentials.app_code)
+    # An unknown appCode costs the same comparison as a wrong secret.
+    matches = token_matches(credentials, app_secret=scope.peer.app_secret if scope else "")
+    if scope is None or not matches or not scope.peer.is_active:
+        raise AccessDenied
+    if not scope.peer.allows_address(caller_address(request)):
+        raise AccessDenied
+    if not within_window(credentials.timestamp, now=timezone.now(), window_seconds=settings.SIGNATURE_WINDOW_SECONDS):
+        raise TimestampOutsideWindow
+    return scope
+
+
+class PeerAuthentication(BaseAuthentication):
+    """The peer, with its scope. Raises HeaderInvalid (0101), AccessDenied (0103), TimestampOutsideWindow (0105)."""
+
+    def authenticate(self, request: Request | HttpRequest) -> tuple[Peer, Scope]:
+        scope = admit(request, credentials_of(request), directory=current())
+        return scope.peer, scope

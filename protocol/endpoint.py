@@ -6,23 +6,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from itertools import chain
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import orjson
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.http.request import UnreadablePostError
 from django.utils import timezone
 from psycopg_pool import PoolTimeout
 from rest_framework.exceptions import APIException, MethodNotAllowed
-from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.renderers import JSONRenderer
-from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from protocol.authentication import PeerAuthentication
+from protocol.directory import Scope
 from protocol.errors import AccessDenied, EchoCode, ProtocolError, Refused, Unavailable
 from protocol.fields import MessageSerializer, SerialField, WireSerializer
 from protocol.ledger import Json, Received, admit_query, execute, record_failure
@@ -43,19 +41,23 @@ class SerialOnly(WireSerializer):
 class Call:
     """One authenticated message: who sent it, when it came, what it says after validation and as it came."""
 
-    peer: Peer
+    scope: Scope
     serial_no: str
     now: datetime
     data: dict[str, Any]
     message: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def peer(self) -> Peer:
+        return self.scope.peer
+
     @cached_property
     def company(self) -> Company:
-        return company_for(self.peer, self.data.get("companyCode"))
+        return company_for(self.scope, self.data.get("companyCode"))
 
     @cached_property
     def manufacturer(self) -> Manufacturer:
-        return manufacturer_for(self.peer, self.data["factorNo"])
+        return manufacturer_for(self.scope, self.data["factorNo"])
 
     def receipt(self, *, device_id: str = "") -> Json:
         """The usual success envelope: serialNo, deviceId, rdateTime."""
@@ -74,16 +76,6 @@ def json_response(answer: Json, *, status: int = 200) -> HttpResponse:
     return HttpResponse(orjson.dumps(answer), status=status, content_type=CONTENT_TYPE)
 
 
-class AnyClient(BaseContentNegotiation):
-    """Deployed clients send no Accept header, or a wrong one: the answer is JSON whatever they ask for."""
-
-    def select_parser(self, request: Request, parsers: Any) -> Any:
-        return None
-
-    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
-        return JSONRenderer(), "application/json"
-
-
 class MessageEndpoint(APIView):
     """One message code. A subclass names its code, its caller and its serializer, and answers in `handle`."""
 
@@ -93,7 +85,6 @@ class MessageEndpoint(APIView):
 
     authentication_classes = (PeerAuthentication,)
     permission_classes = ()
-    content_negotiation_class = AnyClient
 
     def handle(self, call: Call) -> Json:
         """Do what the message asks and return the whole answer; raise a ProtocolError to refuse."""
@@ -101,21 +92,25 @@ class MessageEndpoint(APIView):
 
     def answer(self, received: Received) -> HttpResponseBase:
         """Execute once per serial, in one transaction with everything that `handle` writes."""
-        return json_response(execute(received, lambda: self.handle(self._call(received))))
+        return json_response(execute(received, lambda: self.handle(self.call_of(received))))
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """DRF routes and describes messages; its own request, negotiation and renderers have no part in them."""
+        try:
+            return self.post(request)
+        except Exception as exc:
+            return self.handle_exception(exc)
+
+    def post(self, request: HttpRequest) -> HttpResponseBase:
         """A wrong method is said before the signature is looked at (R3)."""
         if request.method != "POST":
             raise MethodNotAllowed(request.method or "")
         if settings.MAINTENANCE:
             raise Unavailable
-        super().initial(request, *args, **kwargs)
-
-    def post(self, request: Request) -> HttpResponseBase:
-        peer = cast(Peer, request.user)
+        peer, scope = PeerAuthentication().authenticate(request)
         if peer.kind != self.caller:
             raise AccessDenied
-        received = self._receive(request, peer=peer)
+        received = self.receive(request, scope=scope)
         try:
             return self.answer(received)
         except ProtocolError as error:
@@ -141,13 +136,10 @@ class MessageEndpoint(APIView):
             logger.error("message %s failed", getattr(self, "code", "?"), exc_info=exc)
         return json_response(envelope(Refused("请求无法处理")))
 
-    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Answers are complete already: DRF's renderers have no part in them."""
-        return response
-
-    def _receive(self, request: Request, *, peer: Peer) -> Received:
+    def receive(self, request: HttpRequest, *, scope: Scope) -> Received:
+        """The message in `request`, parsed. Raises Refused, or FieldInvalid for its serial."""
         try:
-            raw = request._request.body
+            raw = request.body
         except RequestDataTooBig:
             raise Refused("报文过大") from None
         except UnreadablePostError:
@@ -155,7 +147,7 @@ class MessageEndpoint(APIView):
         message, text = parse_body(raw)
         serial_no = SerialOnly(data=message).parse()["serialNo"]
         return Received(
-            peer=peer,
+            scope=scope,
             code=self.code,
             serial_no=serial_no,
             message=message,
@@ -163,10 +155,11 @@ class MessageEndpoint(APIView):
             received_at=timezone.now(),
         )
 
-    def _call(self, received: Received) -> Call:
-        data = self.request_serializer(data=dict(received.message)).parse()
+    def call_of(self, received: Received) -> Call:
+        """The message as its serializer reads it; raises FieldInvalid."""
+        data = self.request_serializer(data=received.message).parse()
         return Call(
-            peer=received.peer,
+            scope=received.scope,
             serial_no=received.serial_no,
             now=received.received_at,
             data=data,
@@ -178,7 +171,7 @@ class QueryEndpoint(MessageEndpoint):
     """A message that only asks: its serial is checked, its answer is made afresh each time (R5)."""
 
     def answer(self, received: Received) -> HttpResponseBase:
-        call = self._call(received)
+        call = self.call_of(received)
         answer = self.handle(call)
         admit_query(received)
         return json_response(answer)
@@ -192,7 +185,7 @@ class StreamedQueryEndpoint(QueryEndpoint):
         raise NotImplementedError
 
     def answer(self, received: Received) -> HttpResponseBase:
-        pieces = self.stream(self._call(received))
+        pieces = self.stream(self.call_of(received))
         admit_query(received)
         # The first piece is made here, where a failure still becomes an envelope.
         first = next(pieces)

@@ -14,7 +14,8 @@ from protocol.errors import FieldInvalid
 _NUMBER = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?")
 _SERIAL = re.compile(r"[!-~]{1,64}")
 _DAY = re.compile(r"[0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_DAY_FORMATS = ("%Y-%m-%d", "%Y%m%d")
+# The usual ways to write a time of day; strptime, which knows more of them, takes ten times as long.
+_TIME = re.compile(r"([01][0-9]|2[0-3])(:?)([0-5][0-9])\2([0-5][0-9])")
 _TIME_FORMATS = ("%H%M%S", "%H:%M:%S")
 _MOMENT_FORMATS = {14: "%Y%m%d%H%M%S", 12: "%Y%m%d%H%M", 10: "%Y-%m-%d", 19: "%Y-%m-%d %H:%M:%S"}
 
@@ -152,8 +153,12 @@ def parse_day(text: str) -> date | None:
     """YYYY-MM-DD or YYYYMMDD; None when it is neither or lies outside the years 1970-9998."""
     if not _DAY.fullmatch(text):
         return None
-    parsed = _first_format(text, _DAY_FORMATS)
-    return parsed.date() if parsed is not None and 1970 <= parsed.year <= 9998 else None
+    digits = text.replace("-", "")
+    try:
+        parsed = date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+    except ValueError:
+        return None
+    return parsed if 1970 <= parsed.year <= 9998 else None
 
 
 class DayField(WireField):
@@ -170,6 +175,9 @@ class TimeOfDayField(WireField):
     default_error_messages = {"time": "不是有效的时间"}
 
     def read(self, text: str) -> time:
+        usual = _TIME.fullmatch(text)
+        if usual:
+            return time(int(usual[1]), int(usual[3]), int(usual[4]))
         parsed = _first_format(text, _TIME_FORMATS) if len(text) in (6, 8) else None
         if parsed is None:
             self.fail("time")
@@ -182,6 +190,9 @@ class MomentField(WireField):
     default_error_messages = {"moment": "不是有效的日期时间"}
 
     def read(self, text: str) -> datetime:
+        day = parse_day(text) if len(text) == 10 else None
+        if day is not None:
+            return timezone.make_aware(datetime(day.year, day.month, day.day))  # noqa: DTZ001  (local by the interface)
         form = _MOMENT_FORMATS.get(len(text))
         parsed = _first_format(text, [form]) if form else None
         if parsed is None or not 1970 <= parsed.year <= 9998:
@@ -217,10 +228,30 @@ class WireSerializer(serializers.Serializer):
 
     def parse(self) -> dict[str, Any]:
         """The validated data; raises FieldInvalid (9999) for the first field that is wrong."""
+        data = self._read_at_once()
+        if data is not None:
+            return data
         if not self.is_valid():
             field, reasons = next(iter(self.errors.items()))
             raise FieldInvalid(str(field), str(reasons[0]))
         return self.validated_data
+
+    def _read_at_once(self) -> dict[str, Any] | None:
+        """What `is_valid` would find, from the same fields but without DRF's way to them, which takes most of the time.
+
+        None when something is missing or wrong: then DRF says what.
+        """
+        values = given(self.initial_data)
+        data = {}
+        try:
+            for name, field in self._declared_fields.items():
+                if name in values:
+                    data[name] = field.to_internal_value(values[name])
+                elif field.required:
+                    return None
+        except serializers.ValidationError:
+            return None
+        return data
 
 
 class MessageSerializer(WireSerializer):

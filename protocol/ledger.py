@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
+from protocol.directory import Scope
 from protocol.errors import EchoCode, ProtocolError, SerialReused
 from protocol.models import InboundMessage, Peer
 from protocol.parsing import digest_of
@@ -29,12 +30,16 @@ _SPEND = """
 class Received:
     """A message as it came in: parsed, and the text it was parsed from."""
 
-    peer: Peer
+    scope: Scope
     code: str
     serial_no: str
     message: Mapping[str, Any]
     text: str
     received_at: datetime
+
+    @property
+    def peer(self) -> Peer:
+        return self.scope.peer
 
     @property
     def digest(self) -> bytes:

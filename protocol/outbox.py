@@ -11,11 +11,11 @@ from typing import Any, Protocol
 from celery import current_app
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 from django.utils.module_loading import import_string
 from kombu.exceptions import OperationalError as BrokerUnavailable
 
-from protocol.models import Company, Manufacturer, OutboundMessage, Peer, PeerKind
+from protocol.directory import current
+from protocol.models import Company, Manufacturer, OutboundMessage, Peer
 
 logger = logging.getLogger(__name__)
 
@@ -44,14 +44,12 @@ def cis_peers(company: Company, manufacturer: Manufacturer) -> list[Peer]:
 
     A disabled one is owed its messages until it is enabled again.
     """
-    peers = company.peers.filter(kind=PeerKind.CIS).exclude(url="")
-    return list(peers.filter(Q(manufacturers__isnull=True) | Q(manufacturers=manufacturer)).distinct())
+    return current().cis_peers(company.pk, manufacturer.pk)
 
 
 def headend_of(manufacturer: Manufacturer, company: Company) -> Peer | None:
     """The head-end that takes messages for meters of `manufacturer` at `company`; None when none has a URL (R14)."""
-    peers = manufacturer.peers.filter(kind=PeerKind.HEADEND).exclude(url="")
-    return peers.filter(Q(companies__isnull=True) | Q(companies=company)).order_by("pk").first()
+    return current().headend(company.pk, manufacturer.pk)
 
 
 def enqueue(

@@ -7,6 +7,7 @@ import hmac
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from django.utils import timezone
 
@@ -63,13 +64,21 @@ def token_matches(credentials: Credentials, *, app_secret: str) -> bool:
     return hmac.compare_digest(expected.encode(), credentials.token.upper().encode())
 
 
-def within_window(timestamp: str, *, now: datetime, window_seconds: int) -> bool:
-    """True when the local `timestamp` lies within ± `window_seconds` of `now`."""
+@lru_cache(maxsize=1024)
+def _moment(timestamp: str) -> datetime | None:
+    """The moment that a local timestamp names; None when there is none."""
     try:
         naive = datetime.strptime(timestamp, TIMESTAMP_FORMAT)  # noqa: DTZ007  (made aware on the next line)
     except ValueError:
+        return None
+    return timezone.make_aware(naive)
+
+
+def within_window(timestamp: str, *, now: datetime, window_seconds: int) -> bool:
+    """True when the local `timestamp` lies within ± `window_seconds` of `now`."""
+    moment = _moment(timestamp)
+    if moment is None:
         return False
-    moment = timezone.make_aware(naive)
     window = timedelta(seconds=window_seconds)
     # A local hour that occurs twice (end of DST) names two moments: either may be meant.
     return any(abs(candidate - now) <= window for candidate in (moment, moment.replace(fold=1)))
