@@ -28,8 +28,8 @@ INSERT INTO meters_account (meter_id, unsettled_from, settled_through, settled_i
     SELECT id, current_date - 49, current_date - 50, 1, date_trunc('year', current_date), 1, 1, 0, 500, false, true,
         false, 0
     FROM meters_meter ORDER BY id;
-INSERT INTO readings_reading (meter_id, read_at, index, quality, source, received_at, valve)
-    SELECT id, now() - interval '50 days', 1, 'valid', 'report', now(), 'open' FROM meters_meter ORDER BY id;
+INSERT INTO readings_reading (meter_id, read_at, index, quality, source, received_at, valve, decision)
+    SELECT id, now() - interval '50 days', 1, 'valid', 'report', now(), 'open', '' FROM meters_meter ORDER BY id;
 
 -- The same four things for the floor and the peers: serials, readings, latest states, messages owed.
 CREATE TABLE bare_serial (peer int, serial_no varchar(64), digest bytea, body text, answer text, received_at timestamptz,

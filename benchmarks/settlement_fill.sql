@@ -19,9 +19,9 @@ INSERT INTO meters_account (meter_id, unsettled_from, settled_through, settled_i
         settled_volume, settled_amount, credited, in_arrears, kept_here, is_heir, overdraft_limit)
     SELECT id, '2026-03-17', '2026-03-16', id % 300, '2026-01-01', id % 300, id % 300, 0, 500, false, true, false, 0
     FROM meters_meter ORDER BY id;
-INSERT INTO readings_reading (meter_id, read_at, index, quality, source, received_at, valve)
+INSERT INTO readings_reading (meter_id, read_at, index, quality, source, received_at, valve, decision)
     SELECT id, timestamptz '2026-03-17 08:00+08' + (id % 50000) * interval '1 second', id % 300 + 0.5 + id % 7 / 3.0,
-        'valid', 'report', now(), 'open'
+        'valid', 'report', now(), 'open', ''
     FROM meters_meter ORDER BY id;
 CREATE TABLE floor_usage (meter_id bigint, day date, tier smallint, volume numeric(14,4), unit_price numeric(14,4),
     amount numeric(16,4), PRIMARY KEY (meter_id, day, tier));
