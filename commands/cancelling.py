@@ -7,11 +7,11 @@ from commands.models import WAITING, Command, CommandState
 from commands.moves import note
 from commands.queue import finish
 from meters.models import Account, Meter
-from protocol.delivery import withdraw
 from protocol.errors import Refused
 from protocol.models import Peer
 from protocol.outbox import enqueue
 from protocol.transactions import atomically
+from protocol.undelivered import withdraw
 
 
 class CommandFinished(Refused):

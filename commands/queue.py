@@ -18,11 +18,11 @@ from commands.moves import move, note
 from commands.reports import report_to_cis
 from meters.accounts import RechargeRepeated, lock_account, recharge
 from meters.models import Account, Meter, ValveState
-from protocol.delivery import withdraw
 from protocol.errors import Refused
 from protocol.models import Peer
 from protocol.outbox import enqueue, headend_of
 from protocol.transactions import atomically
+from protocol.undelivered import withdraw
 
 
 class NoHeadend(Refused):

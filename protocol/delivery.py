@@ -1,182 +1,141 @@
-"""Delivering the outbox (R15): claim with a lease, send outside any transaction, record what came of it.
+"""Delivering the outbox (R15): claim lanes with a lease, send outside any transaction, record what came of it.
 
-A claim moves `due_at` forward by the lease; a worker that dies loses nothing but that time. Per peer and lane only
-the earliest unfinished message is ever claimed, which keeps each meter's messages in order.
+`Sender` is the whole of it: a thread that talks to the database (the caller's) and a courier that talks to the peers.
+They never wait for each other: while some messages are on their way, others are recorded and the next are claimed.
 """
 
-import json
 import logging
-import random
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from queue import Empty
 
 from django.conf import settings
-from django.db import connection, transaction
 from django.utils import timezone
 
-from protocol.breaker import note_results, open_peers, probing_peers
-from protocol.errors import EchoCode
-from protocol.models import DeliveryState, OutboundAttempt, OutboundMessage, Peer
-from protocol.outbox import answer_reader
-from protocol.sending import Outcome, Parcel, send_all
-from protocol.transactions import atomically
+from protocol import lanes
+from protocol.breaker import Results, note_results
+from protocol.lanes import ClaimedLane, Done
+from protocol.models import DeliveryState
+from protocol.recording import Result, record, result_of
+from protocol.sending import Courier, LaneEnd, Outcome, Parcel
+from protocol.shares import Round, plan
+from protocol.verdicts import retry_at
 
 logger = logging.getLogger(__name__)
 
-RETRY_AFTER_SECONDS = (10, 60, 300, 1800, 7200, 18_000, 36_000, 36_000)
-RETRIED_STATUSES = frozenset({408, 425, 429})
-SUCCESS_CODES = frozenset({EchoCode.SUCCESS.value, "0"})
-
-_CLAIM = """
-    UPDATE protocol_outboundmessage
-    SET due_at = %(lease)s, claimed_at = %(now)s
-    WHERE id IN (
-        SELECT m.id FROM protocol_outboundmessage m
-        WHERE m.state = 'pending' AND m.due_at <= %(now)s AND m.peer_id = ANY(%(peers)s)
-          AND NOT EXISTS (
-              SELECT 1 FROM protocol_outboundmessage earlier
-              WHERE earlier.peer_id = m.peer_id AND earlier.lane = m.lane
-                AND earlier.state = 'pending' AND earlier.id < m.id)
-        ORDER BY m.due_at, m.id
-        LIMIT %(limit)s
-        FOR UPDATE SKIP LOCKED)
-    RETURNING id, peer_id, code, body
-"""
+# How soon a sender looks again when nothing was due.
+IDLE_SECONDS = 0.2
+# How soon a lane that somebody had locked is released.
+RELEASE_AGAIN_SECONDS = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What an outcome means: delivered, to be tried again, or refused by the peer."""
-
-    state: DeliveryState
-    echo_code: str
-    answer: dict[str, Any] | None
+def deliver_due(*, seconds: float | None = None) -> int:
+    """Send until nothing is due, or for about so many seconds; returns how many messages were sent."""
+    deadline = None if seconds is None else time.monotonic() + seconds
+    return Sender(stops=lambda: deadline is not None and time.monotonic() >= deadline, until_idle=True).run()
 
 
-def deliver_due() -> int:
-    """Send until nothing is due; returns how many messages were sent."""
-    sent = 0
-    while True:
-        parcels = claim(now=timezone.now())
-        if not parcels:
-            return sent
-        for outcome in send_all(parcels):
-            _record_or_log(outcome)
-        sent += len(parcels)
+def send_forever(*, stops: Callable[[], bool]) -> int:
+    """Send whatever becomes due until `stops()`; what is on its way then is waited for. Returns how many were sent."""
+    return Sender(stops=stops, until_idle=False).run()
 
 
-def claim(*, now: datetime) -> list[Parcel]:
-    """Take what is due, with a lease: a batch of the healthy peers, one message of each peer that is on probation."""
-    parcels = _claim_of(open_peers(), now=now, limit=settings.OUTBOX_BATCH)
-    for peer in probing_peers(now=now):
-        parcels += _claim_of([peer], now=now, limit=1)
-    return parcels
+@dataclass
+class Sender:
+    """One worker: claims, hands to its courier, records, and lets go, over and over."""
+
+    stops: Callable[[], bool]
+    until_idle: bool
+    sent: int = 0
+    _busy: Counter[int] = field(default_factory=Counter)
+    _last: dict[tuple[int, int], Result] = field(default_factory=dict)
+    _to_release: list[Done] = field(default_factory=list)
+
+    def run(self) -> int:
+        with Courier(goes_on=_goes_on) as courier:
+            while True:
+                stopping = self.stops()
+                round_ = Round() if stopping else self._claim(courier)
+                if not self._busy.total() and not self._to_release and (stopping or self._is_idle(round_)):
+                    return self.sent
+                self._take_results(courier, wait=self._wait(round_))
+
+    def _is_idle(self, round_: Round) -> bool:
+        return self.until_idle and not round_.claimed and not round_.is_throttled
+
+    def _wait(self, round_: Round) -> float:
+        if self._to_release or round_.is_throttled:
+            return RELEASE_AGAIN_SECONDS
+        return IDLE_SECONDS
+
+    def _claim(self, courier: Courier) -> Round:
+        now = timezone.now()
+        round_ = plan(busy=self._busy, now=now)
+        if round_.claimed:
+            for lane in round_.claimed:
+                self._busy[lane.peer_id] += 1
+            courier.carry([Parcel(lane, round_.peers[lane.peer_id]) for lane in round_.claimed])
+        return round_
+
+    def _take_results(self, courier: Courier, *, wait: float) -> None:
+        """All that has come in, at least one unless `wait` is over."""
+        outcomes: list[Outcome] = []
+        ends: list[ClaimedLane] = []
+        try:
+            item = courier.results.get(timeout=wait)
+            while True:
+                if isinstance(item, LaneEnd):
+                    ends.append(item.claimed)
+                else:
+                    outcomes.append(item)
+                if len(outcomes) >= settings.OUTBOX_BATCH:
+                    break
+                item = courier.results.get_nowait()
+        except Empty:
+            pass
+        self._record(outcomes)
+        for claimed in ends:
+            self._busy[claimed.peer_id] -= 1
+        self._release([*self._to_release, *map(self._done, ends)])
+
+    def _record(self, outcomes: list[Outcome]) -> None:
+        if not outcomes:
+            return
+        now = timezone.now()
+        results = [result_of(outcome) for outcome in outcomes]
+        for result in record(results, now=now):
+            claimed = result.outcome.claimed
+            self._last[claimed.peer_id, claimed.lane] = result
+        _note(results, now=now)
+        self.sent += len(outcomes)
+
+    def _done(self, claimed: ClaimedLane) -> Done:
+        """When the lane is due again: at once for what comes next, later for a message that has to wait."""
+        now = timezone.now()
+        last = self._last.pop((claimed.peer_id, claimed.lane), None)
+        if last is None:
+            return Done(claimed, emptied=False, due_at=now)
+        if last.state == DeliveryState.PENDING:
+            return Done(claimed, emptied=False, due_at=retry_at(tries=last.tries, now=now) or now)
+        is_last = last.outcome.mail is claimed.mail[-1]
+        return Done(claimed, emptied=claimed.is_all and is_last, due_at=now)
+
+    def _release(self, done: list[Done]) -> None:
+        self._to_release = lanes.release(done)
 
 
-def _claim_of(peers: list[Peer], *, now: datetime, limit: int) -> list[Parcel]:
-    if not peers:
-        return []
-    by_id = {peer.pk: peer for peer in peers}
-    lease = now + timedelta(seconds=settings.OUTBOX_LEASE_SECONDS)
-    with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"now": now, "lease": lease, "limit": limit, "peers": list(by_id)})
-        rows = sorted(cursor.fetchall())
-    return [Parcel(message_id=pk, peer=by_id[peer_id], code=code, body=body) for pk, peer_id, code, body in rows]
+def _goes_on(outcome: Outcome) -> bool:
+    """The next of a lane goes out once this one has ended, however it did."""
+    return result_of(outcome).state != DeliveryState.PENDING
 
 
-def _record_or_log(outcome: Outcome) -> None:
-    """One result that cannot be recorded must not cost the others of its batch theirs: it is sent again."""
-    try:
-        record(outcome, now=timezone.now())
-    except Exception:
-        logger.exception("outbound message %s: its result could not be recorded", outcome.parcel.message_id)
-
-
-@atomically
-def record(outcome: Outcome, *, now: datetime) -> None:
-    """Keep the attempt, move the message on, and hand its end to the app that asked."""
-    message = OutboundMessage.objects.select_for_update().get(pk=outcome.parcel.message_id)
-    verdict = judge(outcome)
-    OutboundAttempt.objects.create(
-        message=message,
-        attempted_at=outcome.started_at,
-        duration_ms=outcome.duration_ms,
-        http_status=outcome.http_status,
-        echo_code=verdict.echo_code[:16],
-        answer=outcome.text[:1000],
-        error=outcome.error[:200],
-    )
-    # A sender whose lease ran out may report late: what another has finished stays finished.
-    if message.state == DeliveryState.PENDING:
-        _move_on(message, verdict, outcome, now=now)
-        reader = answer_reader(message.code)
-        if message.state != DeliveryState.PENDING and reader is not None:
-            reader(message=message, answer=verdict.answer or {}, now=now)
-    # Last, since the reader may wait for a meter, and all other results of this peer would wait with it.
-    note_results(peer_id=message.peer_id, succeeded=verdict.state != DeliveryState.PENDING, now=now)
-
-
-def judge(outcome: Outcome) -> Verdict:
-    """PENDING means: to be tried again. An HTTP error without a readable envelope counts by its status (R15)."""
-    answer = _envelope_of(outcome.text)
-    echo_code = str(answer.get("echoCode", "")) if answer else ""
-    status = outcome.http_status
-    if status is None or status >= 500 or status in RETRIED_STATUSES or echo_code == EchoCode.UNAVAILABLE:
-        return Verdict(DeliveryState.PENDING, echo_code, answer)
-    if echo_code in SUCCESS_CODES and status < 300:
-        return Verdict(DeliveryState.DELIVERED, echo_code, answer)
-    if echo_code or status >= 300:
-        return Verdict(DeliveryState.REJECTED, echo_code, answer)
-    return Verdict(DeliveryState.PENDING, echo_code, answer)
-
-
-def retry_at(*, tries: int, now: datetime) -> datetime | None:
-    """When a message that failed `tries` times is due again, with jitter of a tenth; None when it is dead."""
-    if tries > len(RETRY_AFTER_SECONDS):
-        return None
-    return now + timedelta(seconds=RETRY_AFTER_SECONDS[tries - 1] * random.uniform(0.9, 1.1))
-
-
-def send_again(messages: Any, *, now: datetime) -> int:
-    """Make dead and rejected messages of a queryset due again with all their tries; returns how many.
-
-    Those that are `once_only` stay as they are: a command is replayed instead, as a new one.
-    """
-    return messages.filter(state__in=[DeliveryState.DEAD, DeliveryState.REJECTED], once_only=False).update(
-        state=DeliveryState.PENDING, tries=0, due_at=now, finished_at=None
-    )
-
-
-@transaction.atomic
-def withdraw(message_id: int, *, now: datetime) -> bool:
-    """Take back a message that nobody has claimed yet; False when it may have gone out."""
-    # One that is locked is just being claimed or recorded.
-    waiting = OutboundMessage.objects.select_for_update(skip_locked=True)
-    message = waiting.filter(pk=message_id, state=DeliveryState.PENDING, claimed_at__isnull=True).first()
-    if message is None:
-        return False
-    message.state, message.finished_at = DeliveryState.WITHDRAWN, now
-    message.save(update_fields=["state", "finished_at"])
-    return True
-
-
-def _move_on(message: OutboundMessage, verdict: Verdict, outcome: Outcome, *, now: datetime) -> None:
-    message.tries += 1
-    message.state = verdict.state
-    message.answer = outcome.text[:4000]
-    if verdict.state == DeliveryState.PENDING:
-        due_at = retry_at(tries=message.tries, now=now)
-        message.state = DeliveryState.PENDING if due_at else DeliveryState.DEAD
-        message.due_at = due_at or now
-    if message.state != DeliveryState.PENDING:
-        message.finished_at = now
-    message.save(update_fields=["tries", "state", "answer", "due_at", "finished_at"])
-
-
-def _envelope_of(text: str) -> dict[str, Any] | None:
-    try:
-        answer = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return answer if isinstance(answer, dict) else None
+def _note(results: list[Result], *, now: datetime) -> None:
+    by_peer: dict[int, list[Result]] = defaultdict(list)
+    for result in results:
+        by_peer[result.outcome.claimed.peer_id].append(result)
+    for peer_id, of_peer in sorted(by_peer.items()):
+        failures = sum(result.verdict.state == DeliveryState.PENDING for result in of_peer)
+        note_results(peer_id=peer_id, results=Results(len(of_peer), failures), now=now)

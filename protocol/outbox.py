@@ -2,11 +2,12 @@
 
 import json
 import logging
+import secrets
 import time
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from functools import cache
+from typing import Any, NamedTuple, Protocol
 
 from celery import current_app
 from django.conf import settings
@@ -33,10 +34,31 @@ class AnswerReader(Protocol):
     def __call__(self, *, message: OutboundMessage, answer: dict[str, Any], now: datetime) -> None: ...
 
 
+class Answered(NamedTuple):
+    """A message that has ended (`message.state`) and the peer's answer to it ({} for none)."""
+
+    message: OutboundMessage
+    answer: dict[str, Any]
+
+
+class BatchAnswerReader(Protocol):
+    """An AnswerReader for many messages of one code at once, in one transaction (settings.OUTBOX_BATCH_ANSWER_READERS).
+
+    When it fails, the transaction is undone and the AnswerReader of the code takes them one by one.
+    """
+
+    def __call__(self, *, answers: Sequence[Answered], now: datetime) -> None: ...
+
+
+@cache
+def _imported(path: str) -> Any:
+    return import_string(path)
+
+
 def answer_reader(code: str) -> AnswerReader | None:
     """Who reads the answers to messages of `code`: settings.OUTBOX_ANSWER_READERS, since this app knows no other."""
     path = settings.OUTBOX_ANSWER_READERS.get(code)
-    return import_string(path) if path else None
+    return _imported(path) if path else None
 
 
 def cis_peers(company: Company, manufacturer: Manufacturer) -> list[Peer]:
@@ -52,6 +74,11 @@ def headend_of(manufacturer: Manufacturer, company: Company) -> Peer | None:
     return current().headend(company.pk, manufacturer.pk)
 
 
+def new_serial(*, now: datetime) -> str:
+    """32 hexadecimal digits; the first 12 tell the time, so that new ones lie together in the index."""
+    return f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(10)}"
+
+
 def enqueue(
     *, peer: Peer, code: str, lane: int, body: dict[str, Any], now: datetime, once_only: bool = False
 ) -> OutboundMessage:
@@ -60,7 +87,7 @@ def enqueue(
     `body` is the message without its serial, all scalars as strings. `lane` orders: the meter's id. What is `once_only`
     is tried as often as needed, but nobody can send it again once it is dead or rejected.
     """
-    serial_no = uuid.uuid4().hex
+    serial_no = new_serial(now=now)
     message = OutboundMessage.objects.create(
         peer=peer,
         code=code,
@@ -68,7 +95,6 @@ def enqueue(
         lane=lane,
         once_only=once_only,
         body=json.dumps({"serialNo": serial_no, **body}, ensure_ascii=False),
-        due_at=now,
         created_at=now,
     )
     transaction.on_commit(nudge)

@@ -1,5 +1,9 @@
 from celery import shared_task
+<<<<<<< HEAD
 from celery.utils.log import get_task_logger
+=======
+from django.conf import settings
+>>>>>>> 8875942 (Claim lanes instead of messages; send and record in a continuous pipeline; open breakers by failure rate)
 from django.utils import timezone
 
 from protocol import ledger
@@ -14,7 +18,7 @@ logger = get_task_logger(__name__)
 @shared_task(name=DELIVER_TASK)
 def deliver() -> int:
     """One outbound sweep; returns how many messages were sent."""
-    return deliver_due()
+    return deliver_due(seconds=settings.OUTBOX_TASK_SECONDS)
 
 
 @shared_task(name="protocol.forget_serials")

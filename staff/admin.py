@@ -14,7 +14,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from protocol import breaker, delivery
+from protocol import breaker, undelivered
 from protocol.models import Company, InboundMessage, Manufacturer, OutboundAttempt, OutboundMessage, Peer, PeerHealth
 from staff.admin_base import (
     LargeTableAdmin,
@@ -109,7 +109,7 @@ class PeerAdmin(ReferredTo):
 
     @admin.display(description=_("sending"))
     def sending(self, peer: Peer) -> str:
-        return _delivery_state(getattr(peer, "health", None)) if peer.url else ""
+        return breaker.sending_state(getattr(peer, "health", None), now=timezone.now()) if peer.url else ""
 
     def _may_write(self, request: HttpRequest, obj: Peer | None) -> bool:
         return self.has_add_permission(request) if obj is None else self.has_change_permission(request, obj)
@@ -117,22 +117,25 @@ class PeerAdmin(ReferredTo):
 
 @admin.register(PeerHealth)
 class PeerHealthAdmin(ReadOnlyAdmin):
-    list_display = ["peer", "sending", "consecutive_failures", "paused_until"]
+    list_display = ["peer", "sending", "failure_rate", "paused_until", "held_by"]
     list_select_related = ["peer"]
-    ordering = ["-consecutive_failures", "peer"]
+    ordering = ["-failure_rate", "peer"]
     search_fields = ["peer__app_code", "peer__name"]
     search_help_text = _("App code or name")
     list_filter = [("peer", LinkedFilter)]
-    fields = ["peer", "sending", "consecutive_failures", "paused_until"]
+    fields: ClassVar[Any] = [
+        *("peer", "sending", "failure_rate", "results", "noted_at", "openings", "paused_until"),
+        *("held_at", "held_by", "held_reason"),
+    ]
     actions = ["resume"]
 
     @admin.display(description=_("sending"))
     def sending(self, health: PeerHealth) -> str:
-        return _delivery_state(health)
+        return breaker.sending_state(health, now=timezone.now())
 
     @admin.action(description=_("Resume sending now"), permissions=["act"])
     def resume(self, request: HttpRequest, queryset: QuerySet[PeerHealth]) -> None:
-        resumed = breaker.resume(queryset)
+        resumed = breaker.resume(queryset, now=timezone.now())
         told = ngettext("Sending to %(count)d peer is resumed.", "Sending to %(count)d peers is resumed.", resumed)
         self.message_user(request, told % {"count": resumed})
 
@@ -196,7 +199,7 @@ class AttemptTable(PrettyTexts, ReadOnlyTable):
 
 @admin.register(OutboundMessage)
 class OutboundMessageAdmin(PrettyTexts, LargeTableAdmin):
-    list_display = ["serial_no", "code", "peer", "lane", "state", "tries", "created_at", "due_at"]
+    list_display = ["serial_no", "code", "peer", "lane", "state", "tries", "created_at", "stuck_at"]
     list_select_related = ["peer"]
     list_filter = ["state", CodeFilter, "peer", ("lane", LinkedFilter)]
     search_fields = ["serial_no__exact"]
@@ -204,7 +207,7 @@ class OutboundMessageAdmin(PrettyTexts, LargeTableAdmin):
     ordering = ["-id"]
     fieldsets: ClassVar[Any] = [
         (None, {"fields": ["peer", "code", "serial_no", "lane"]}),
-        (_("Delivery"), {"fields": ["state", "tries", "created_at", "due_at", "finished_at", "linked_lists"]}),
+        (_("Delivery"), {"fields": ["state", "tries", "created_at", "claimed_at", "finished_at", "linked_lists"]}),
         (_("Message"), {"fields": ["pretty_body", "pretty_answer"]}),
     ]
     inlines = [AttemptTable]
@@ -215,7 +218,7 @@ class OutboundMessageAdmin(PrettyTexts, LargeTableAdmin):
 
     @admin.action(description=_("Send again (dead and rejected ones)"), permissions=["act"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[OutboundMessage]) -> None:
-        again = delivery.send_again(queryset, now=timezone.now())
+        again = undelivered.send_again(queryset, now=timezone.now())
         told = ngettext("%(count)d message will be sent again.", "%(count)d messages will be sent again.", again)
         self.message_user(request, told % {"count": again})
 
@@ -231,11 +234,3 @@ class OutboundAttemptAdmin(PrettyTexts, LargeTableAdmin):
     ordering = ["-id"]
     fields = ["message", "attempted_at", "duration_ms", "http_status", "echo_code", "error", "pretty_answer"]
     message_page = staticmethod(link_column("message", _("message")))
-
-
-def _delivery_state(health: PeerHealth | None) -> str:
-    if health is None or health.consecutive_failures < breaker.FAILURES_BEFORE_PAUSE:
-        return str(_("running"))
-    if health.paused_until is not None and health.paused_until > timezone.now():
-        return str(_("paused"))
-    return str(_("on probation"))

@@ -1,13 +1,22 @@
 from protocol.models.ledger import InboundMessage
-from protocol.models.outbox import DeliveryState, OutboundAttempt, OutboundMessage, PeerHealth
+from protocol.models.outbox import (
+    BreakerState,
+    DeliveryState,
+    OutboundAttempt,
+    OutboundLane,
+    OutboundMessage,
+    PeerHealth,
+)
 from protocol.models.parties import Company, Manufacturer, Peer, PeerKind
 
 __all__ = [
+    "BreakerState",
     "Company",
     "DeliveryState",
     "InboundMessage",
     "Manufacturer",
     "OutboundAttempt",
+    "OutboundLane",
     "OutboundMessage",
     "Peer",
     "PeerHealth",

@@ -1,7 +1,8 @@
-"""What we owe our peers: the outbox, its attempts, and the health of each peer (R15)."""
+"""What we owe our peers: the outbox, its lanes, its attempts, and the health of each peer (R15)."""
 
 from typing import ClassVar
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -22,8 +23,8 @@ class OutboundMessage(models.Model):
     """One message to one peer: the same serial and body at every try.
 
     `lane` orders messages: those of one peer and lane go out one after another. The asking app chooses it
-    (the meter's id) and gets it back with the answer. `due_at` is when the message may be claimed next: a claim
-    moves it forward by the lease, so that a worker that dies gives the message back.
+    (the meter's id) and gets it back with the answer. A row is written once and updated with the outcome of each try;
+    what changes while it waits lies in its lane, which a trigger opens (migration `outbound_lanes`).
     """
 
     peer = models.ForeignKey(
@@ -33,39 +34,88 @@ class OutboundMessage(models.Model):
     serial_no = models.CharField(_("serial number"), max_length=64, unique=True)
     lane = models.BigIntegerField(_("lane"))
     body = models.TextField(_("body"))
-    state = models.CharField(_("state"), max_length=9, choices=DeliveryState, default=DeliveryState.PENDING)
-    once_only = models.BooleanField(
-        _("once only"), default=False, help_text=_("Not to be sent again after its end: it would be done twice.")
+    state = models.CharField(
+        _("state"),
+        max_length=9,
+        choices=DeliveryState,
+        default=DeliveryState.PENDING,
+        db_default=DeliveryState.PENDING,
     )
-    tries = models.PositiveSmallIntegerField(_("tries"), default=0)
-    due_at = models.DateTimeField(_("due at"))
+    once_only = models.BooleanField(
+        _("once only"),
+        default=False,
+        db_default=False,
+        help_text=_("Not to be sent again after its end: it would be done twice."),
+    )
+    tries = models.PositiveSmallIntegerField(_("tries"), default=0, db_default=0)
     claimed_at = models.DateTimeField(_("claimed at"), null=True, blank=True)
-    answer = models.TextField(_("answer"), blank=True)
+    answer = models.TextField(_("answer"), blank=True, default="", db_default="")
     created_at = models.DateTimeField(_("created at"))
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    stuck_at = models.DateTimeField(_("stuck since"), null=True, blank=True, help_text=_("Rejected or dead since."))
 
     class Meta:
         verbose_name = _("outbound message")
         verbose_name_plural = _("outbound messages")
+        # No index mentions the state: an outcome must not touch one, so that the update stays HOT.
         indexes: ClassVar = [
-            # Reader: the claim, oldest due first.
-            models.Index(fields=["due_at", "id"], name="outbound_due", condition=Q(state="pending")),
-            # Reader: the claim's look for an earlier unfinished message of the same lane.
-            models.Index(fields=["peer", "lane", "id"], name="outbound_lane", condition=Q(state="pending")),
-            # Reader: the admin's list of what needs a person.
-            models.Index(fields=["state", "id"], name="outbound_stuck", condition=Q(state__in=["rejected", "dead"])),
-            # Reader: the admin's page of one meter's messages.
+            # Readers: the claim of a lane's next messages, and the admin's page of one meter's messages.
             models.Index(fields=["lane", "id"], name="outbound_of_lane"),
+            # Readers: the lists of what needs a person; sending it again.
+            models.Index(fields=["stuck_at", "id"], name="outbound_stuck", condition=Q(stuck_at__isnull=False)),
+            # Reader: the reconciliation of a day.
+            BrinIndex(fields=["created_at"], name="outbound_day", pages_per_range=32, autosummarize=True),
         ]
 
     def __str__(self) -> str:
         return f"{self.code} {self.serial_no}"
 
 
+class OutboundLane(models.Model):
+    """The pending messages of one peer and lane, as one narrow row that is claimed as a whole; gone when none is left.
+
+    `due_at` is when the first of them may be sent next. A claim moves it forward by the lease, so that a worker that
+    dies gives the lane back, and names its `holder`: only that one may let go of it.
+    """
+
+    pk = models.CompositePrimaryKey("peer_id", "lane")
+    # Without a constraint: opening a lane would lock the peer's row, for which all would queue.
+    peer = models.ForeignKey(
+        Peer, models.DO_NOTHING, verbose_name=_("peer"), related_name="lanes", db_index=False, db_constraint=False
+    )
+    lane = models.BigIntegerField(_("lane"))
+    due_at = models.DateTimeField(_("due at"))
+    since = models.DateTimeField(_("waiting since"), help_text=_("No pending message of the lane is older."))
+    first_id = models.BigIntegerField(help_text=_("No pending message of the lane has a smaller id."))
+    arrivals = models.BigIntegerField(
+        default=1, db_default=1, help_text=_("Changes with each message that joins the lane.")
+    )
+    claimed_through = models.BigIntegerField(
+        default=0, db_default=0, help_text=_("Messages up to this id may have gone out: none of them can be withdrawn.")
+    )
+    holder = models.BigIntegerField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("outbound lane")
+        verbose_name_plural = _("outbound lanes")
+        indexes: ClassVar = [
+            # Reader: the claim, of each peer what is due, from either end.
+            models.Index(fields=["peer", "due_at"], name="outbound_lane_due"),
+            # Reader: the claim's count of what a peer is being sent.
+            models.Index(fields=["peer"], name="outbound_lane_held", condition=Q(holder__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.peer_id} {self.lane}"
+
+
 class OutboundAttempt(models.Model):
     """One try of an outbound message: how long it took and what came back."""
 
-    message = models.ForeignKey(OutboundMessage, models.CASCADE, verbose_name=_("message"), related_name="attempts")
+    # Without a constraint: it is written in the transaction that has just updated its message.
+    message = models.ForeignKey(
+        OutboundMessage, models.CASCADE, verbose_name=_("message"), related_name="attempts", db_constraint=False
+    )
     attempted_at = models.DateTimeField(_("attempted at"))
     duration_ms = models.PositiveIntegerField(_("duration (ms)"))
     http_status = models.PositiveSmallIntegerField(_("HTTP status"), null=True, blank=True)
@@ -82,12 +132,33 @@ class OutboundAttempt(models.Model):
         return long_time(self.attempted_at)
 
 
+class BreakerState(models.TextChoices):
+    CLOSED = "closed", _("running")
+    OPEN = "open", _("paused after failures")
+    HALF_OPEN = "half_open", _("on probation")
+
+
 class PeerHealth(models.Model):
-    """The circuit breaker of one peer: while `paused_until` lies ahead nothing is sent and no try is spent."""
+    """What is known of a peer as a receiver: its circuit breaker, its rate, and whether staff have paused it.
+
+    While the breaker is open nothing is sent until `paused_until` and no try is spent; then one message shows whether
+    the peer is back.
+    """
 
     peer = models.OneToOneField(Peer, models.CASCADE, verbose_name=_("peer"), related_name="health", primary_key=True)
-    consecutive_failures = models.PositiveIntegerField(_("consecutive failures"), default=0)
+    state = models.CharField(_("circuit breaker"), max_length=9, choices=BreakerState, default=BreakerState.CLOSED)
+    failure_rate = models.FloatField(_("failure rate"), default=0.0, help_text=_("Of about the last 20 results."))
+    results = models.PositiveIntegerField(_("results counted"), default=0)
+    noted_at = models.DateTimeField(_("last result at"), null=True, blank=True)
+    openings = models.PositiveIntegerField(
+        _("pauses in a row"), default=0, help_text=_("Each is twice as long as the one before.")
+    )
     paused_until = models.DateTimeField(_("paused until"), null=True, blank=True)
+    held_at = models.DateTimeField(_("paused by staff at"), null=True, blank=True)
+    held_by = models.CharField(_("paused by"), max_length=150, blank=True)
+    held_reason = models.CharField(_("reason of the pause"), max_length=200, blank=True)
+    tokens = models.FloatField(default=0.0, help_text=_("Messages that the rate allows at this moment."))
+    tokens_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         verbose_name = _("peer health")

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
@@ -69,6 +70,20 @@ class Peer(models.Model):
         _("base URL"),
         blank=True,
         help_text=_("Where this peer takes messages from us; empty when it only calls."),
+    )
+    max_concurrency = models.PositiveIntegerField(
+        _("requests at once"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("How many messages this peer is sent at the same time; empty for the platform's setting."),
+    )
+    max_per_second = models.PositiveIntegerField(
+        _("messages per second"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("How many messages this peer is sent each second; empty for the platform's setting."),
     )
     is_active = models.BooleanField(_("active"), default=True)
     allowed_addresses = ArrayField(

@@ -46,7 +46,7 @@ def make_parties() -> Rows:
     manufacturer = Manufacturer.objects.create(factor_no="0030", name="示例表厂")
     peer = make_peer("cis-1")
     peer.companies.add(company)
-    PeerHealth.objects.create(peer=peer, consecutive_failures=11, paused_until=NOW)
+    PeerHealth.objects.create(peer=peer, state="open", failure_rate=0.75, paused_until=NOW)
     AlarmThresholds.objects.create(manufacturer=manufacturer, silent_days=5)
     return Rows(company, manufacturer, peer, make_price(company, manufacturer, "居民价"))
 
@@ -187,10 +187,10 @@ def make_outbound(rows: Rows, number: int, *, lane: int, state: str = "delivered
         body=json.dumps({"serialNo": f"out-{number}", "address": "人民路", "name": ATTACK}),
         state=state,
         tries=9,
-        due_at=NOW,
         answer=ATTACK,
         created_at=NOW,
         finished_at=None if state == "pending" else NOW,
+        stuck_at=NOW if state in ("rejected", "dead") else None,
     )
     OutboundAttempt.objects.bulk_create(
         OutboundAttempt(message=message, attempted_at=NOW, duration_ms=5, error="refused", answer=ATTACK)

@@ -7,7 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from protocol.models import Company, OutboundMessage, Peer, PeerHealth, PeerKind
+from protocol.models import Company, OutboundLane, OutboundMessage, Peer, PeerHealth, PeerKind
 from tests.admin.browsing import page, sign_in
 from tests.admin.rows import SECRET, make_outbound, make_parties, make_peer, make_person
 
@@ -41,7 +41,6 @@ def states():
 def test_send_again_takes_the_chosen_dead_and_rejected_ones(client, rows):
     messages = four_messages(rows)
     left_alone = make_outbound(rows, 9, lane=9, state="dead")
-    before = timezone.now()
     response = act(sign_in(client, language="en"), OutboundMessage, "send_again", messages)
     assert "2 messages will be sent again." in response.text
     assert states() == {
@@ -52,8 +51,8 @@ def test_send_again_takes_the_chosen_dead_and_rejected_ones(client, rows):
         "out-9": "dead",
     }
     for message in OutboundMessage.objects.filter(serial_no__in=["out-2", "out-3"]):
-        assert (message.tries, message.finished_at) == (0, None)
-        assert before <= message.due_at <= timezone.now()
+        assert (message.tries, message.finished_at, message.stuck_at) == (0, None, None)
+        assert OutboundLane.objects.get(lane=message.lane).due_at <= timezone.now()
     left_alone.refresh_from_db()
     assert left_alone.tries == 9
 
@@ -84,20 +83,20 @@ def test_resume_closes_the_breaker_of_the_chosen_peers(client, rows):
     others = [make_peer("other-1"), make_peer("other-2")]
     paused = timezone.now() + timedelta(minutes=5)
     for peer in others:
-        PeerHealth.objects.create(peer=peer, consecutive_failures=12, paused_until=paused)
+        PeerHealth.objects.create(peer=peer, state="open", failure_rate=1.0, paused_until=paused)
     response = act(sign_in(client, language="en"), PeerHealth, "resume", [rows.peer, others[0]])
     assert "Sending to 2 peers is resumed." in response.text
     health = {health.peer.app_code: health for health in PeerHealth.objects.select_related("peer")}
     for app_code in ("cis-1", "other-1"):
-        assert (health[app_code].consecutive_failures, health[app_code].paused_until) == (0, None)
-    assert (health["other-2"].consecutive_failures, health["other-2"].paused_until) == (12, paused)
+        assert (health[app_code].state, health[app_code].paused_until) == ("closed", None)
+    assert (health["other-2"].state, health["other-2"].paused_until) == ("open", paused)
 
 
 def test_resume_needs_the_permission_to_change_peer_health(client, rows):
     person = make_person("reader", superuser=False)
     allow(person, "view_peerhealth")
     act(sign_in(client, person=person), PeerHealth, "resume", [rows.peer])
-    assert PeerHealth.objects.get().consecutive_failures == 11
+    assert PeerHealth.objects.get().state == "open"
 
 
 def peer_data(company, **changes):

@@ -1,5 +1,6 @@
 """The outbox: delivered at least once, in order per lane, with the same serial and body at every try (R15)."""
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -8,12 +9,15 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
-from protocol import delivery
-from protocol.breaker import FAILURES_BEFORE_PAUSE
-from protocol.delivery import RETRY_AFTER_SECONDS, claim, deliver_due, retry_at, send_again
-from protocol.models import DeliveryState, OutboundAttempt, OutboundMessage, PeerHealth
+from protocol import lanes, recording, shares, undelivered
+from protocol.breaker import RESULTS_BEFORE_PAUSE
+from protocol.delivery import deliver_due
+from protocol.models import BreakerState, DeliveryState, OutboundAttempt, OutboundLane, OutboundMessage, PeerHealth
 from protocol.outbox import enqueue
+from protocol.sending import Courier, Outcome, Parcel
 from protocol.signature import read_credentials, token_matches
+from protocol.undelivered import send_again
+from protocol.verdicts import RETRY_AFTER_SECONDS, retry_at
 from tests.protocol.receiver import echo, receiving, slowly, success
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,7 +36,7 @@ def put(world, *, lane=1, code="2003", **body):
 
 
 def make_due():
-    OutboundMessage.objects.filter(state=DeliveryState.PENDING).update(due_at=timezone.now())
+    OutboundLane.objects.update(due_at=timezone.now())
 
 
 def states():
@@ -178,6 +182,10 @@ def test_a_rejected_message_frees_the_next_of_its_lane(world, receiver):
     assert receiver.serials() == [first.serial_no, second.serial_no]
 
 
+def claim(*, now):
+    return shares.plan(busy=Counter(), now=now).claimed
+
+
 def test_a_claim_is_a_lease(world, receiver, settings):
     settings.OUTBOX_LEASE_SECONDS = 60
     put(world)
@@ -187,39 +195,62 @@ def test_a_claim_is_a_lease(world, receiver, settings):
     assert len(claim(now=now + timedelta(seconds=61))) == 1
 
 
+def carry(world, claimed):
+    """What a courier brings back of these lanes."""
+    with Courier(goes_on=lambda outcome: True) as courier:
+        courier.carry([Parcel(lane, world.cis_peer) for lane in claimed])
+        items = [courier.results.get(timeout=10) for lane in claimed for _ in (*lane.mail, "end")]
+    return [item for item in items if isinstance(item, Outcome)]
+
+
 def test_a_sender_that_reports_late_does_not_undo_what_another_finished(world, receiver):
     put(world)
     receiver.answer = lambda request: (500, {}, b"")
-    [late] = delivery.send_all(claim(now=timezone.now()))
+    [lane] = claim(now=timezone.now())
+    [late] = carry(world, [lane])
     receiver.answer = success
     make_due()
     deliver_due()
-    delivery.record(late, now=timezone.now())
+    recording.record([recording.result_of(late)], now=timezone.now())
     message = OutboundMessage.objects.get()
     assert (message.state, message.tries, message.attempts.count()) == (DeliveryState.DELIVERED, 1, 2)
 
 
+def test_a_sender_that_lost_its_lane_does_not_let_go_of_it_for_the_new_holder(world, receiver):
+    put(world)
+    now = timezone.now()
+    [lost] = claim(now=now)
+    OutboundLane.objects.update(due_at=now)
+    [held] = claim(now=now)
+    assert lanes.release([lanes.Done(lost, emptied=True, due_at=now)]) == []
+    assert OutboundLane.objects.get().holder == held.holder
+    assert lanes.release([lanes.Done(held, emptied=True, due_at=now)]) == []
+    assert not OutboundLane.objects.exists()
+
+
 def test_a_peer_that_keeps_failing_is_paused_without_spending_tries(world, receiver):
-    for lane in range(FAILURES_BEFORE_PAUSE + 5):
+    for lane in range(50):
         put(world, lane=lane)
     receiver.answer = lambda request: (500, {}, b"")
     deliver_due()
     sent = len(receiver.received)
+    assert RESULTS_BEFORE_PAUSE <= sent < 50
+    assert PeerHealth.objects.get().state == BreakerState.OPEN
     make_due()
     assert deliver_due() == 0
     assert len(receiver.received) == sent
-    assert set(OutboundMessage.objects.values_list("tries", flat=True)) == {1}
+    assert set(OutboundMessage.objects.values_list("tries", flat=True)) == {0, 1}
 
     PeerHealth.objects.update(paused_until=timezone.now() - timedelta(seconds=1))
     assert deliver_due() == 1, "one message shows whether the peer is back"
-    assert PeerHealth.objects.get().paused_until > timezone.now()
+    assert PeerHealth.objects.get().paused_until > timezone.now() + timedelta(seconds=20)
 
     receiver.answer = success
     PeerHealth.objects.update(paused_until=timezone.now() - timedelta(seconds=1))
-    make_due()
-    deliver_due()
+    assert deliver_due() == 50, "what had failed need not wait any longer"
     assert set(states()) == {DeliveryState.DELIVERED}
-    assert PeerHealth.objects.get().consecutive_failures == 0
+    health = PeerHealth.objects.get()
+    assert (health.state, health.openings, health.paused_until) == (BreakerState.CLOSED, 0, None)
 
 
 def test_a_disabled_peer_keeps_its_messages(world, receiver):
@@ -230,25 +261,6 @@ def test_a_disabled_peer_keeps_its_messages(world, receiver):
     world.cis_peer.is_active = True
     world.cis_peer.save()
     assert deliver_due() == 1
-
-
-def test_a_result_that_cannot_be_recorded_costs_the_others_nothing(world, receiver, monkeypatch):
-    first = put(world, lane=1)
-    put(world, lane=2)
-    record = delivery.record
-
-    def fail_for_first(outcome, *, now):
-        if outcome.parcel.message_id == first.pk:
-            raise RuntimeError("cannot record")
-        record(outcome, now=now)
-
-    monkeypatch.setattr(delivery, "record", fail_for_first)
-    deliver_due()
-    assert states() == [DeliveryState.PENDING, DeliveryState.DELIVERED]
-    monkeypatch.undo()
-    make_due()
-    deliver_due()
-    assert states() == [DeliveryState.DELIVERED, DeliveryState.DELIVERED]
 
 
 def test_the_deliver_command_says_how_many_it_sent(world, receiver, capsys):
@@ -269,20 +281,20 @@ def test_what_must_not_be_done_twice_cannot_be_sent_again(world, receiver):
 
 def test_a_message_is_taken_back_only_before_anybody_has_tried_to_send_it(world, receiver):
     first, second = put(world, lane=1), put(world, lane=2)
-    assert delivery.withdraw(first.pk, now=timezone.now())
-    assert not delivery.withdraw(first.pk, now=timezone.now())
+    assert undelivered.withdraw(first.pk, now=timezone.now())
+    assert not undelivered.withdraw(first.pk, now=timezone.now())
     assert deliver_due() == 1
     assert receiver.serials() == [second.serial_no]
-    assert not delivery.withdraw(second.pk, now=timezone.now())
+    assert not undelivered.withdraw(second.pk, now=timezone.now())
     assert states() == [DeliveryState.WITHDRAWN, DeliveryState.DELIVERED]
 
 
 def test_a_claimed_message_is_not_taken_back(world, receiver):
     message = put(world)
     claim(now=timezone.now())
-    assert not delivery.withdraw(message.pk, now=timezone.now())
-    OutboundMessage.objects.update(due_at=timezone.now() - timedelta(seconds=1))
-    assert not delivery.withdraw(message.pk, now=timezone.now()), "the worker may have died after sending"
+    assert not undelivered.withdraw(message.pk, now=timezone.now())
+    make_due()
+    assert not undelivered.withdraw(message.pk, now=timezone.now()), "the worker may have died after sending"
 
 
 def test_eight_senders_at_once_keep_every_lane_in_order_and_send_each_message_once(world, receiver, settings):

@@ -1,0 +1,173 @@
+"""Recording what came of many tries at once (R15): attempts, verdicts, and the answers for those who asked.
+
+Messages whose answers nobody reads are recorded together, so are those whose reader takes many; each other message has
+a transaction of its own with its reader. If a group fails, its members are recorded one by one: a reader that breaks on
+one answer costs the others nothing, and its own message counts as not delivered and is tried again.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.utils.module_loading import import_string
+
+from protocol.models import DeliveryState, OutboundMessage
+from protocol.outbox import Answered, BatchAnswerReader, answer_reader
+from protocol.sending import Outcome
+from protocol.transactions import atomically
+from protocol.verdicts import Verdict, is_dead, judge
+
+logger = logging.getLogger(__name__)
+
+_ATTEMPTS = """
+    INSERT INTO protocol_outboundattempt
+        (message_id, attempted_at, duration_ms, http_status, echo_code, answer, error)
+    SELECT * FROM unnest(%(ids)s::bigint[], %(started)s::timestamptz[], %(durations)s::int[], %(statuses)s::smallint[],
+                         %(codes)s::text[], %(excerpts)s::text[], %(errors)s::text[])
+"""
+# A sender whose lease ran out may report late: what another has finished stays finished.
+_OUTCOMES = """
+    UPDATE protocol_outboundmessage m
+    SET state = done.state, tries = done.tries, answer = done.answer, claimed_at = done.started_at,
+        finished_at = CASE WHEN done.state <> 'pending' THEN %(now)s::timestamptz END,
+        stuck_at = CASE WHEN done.state IN ('rejected', 'dead') THEN %(now)s::timestamptz END
+    FROM unnest(%(ids)s::bigint[], %(created)s::timestamptz[], %(states)s::text[], %(tries)s::int[],
+                %(answers)s::text[], %(started)s::timestamptz[])
+         AS done(id, created_at, state, tries, answer, started_at)
+    WHERE m.id = done.id AND m.created_at = done.created_at AND m.state = 'pending'
+    RETURNING m.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An outcome, what it means, and the state its message gets by it."""
+
+    outcome: Outcome
+    verdict: Verdict
+    state: DeliveryState
+
+    @property
+    def tries(self) -> int:
+        return self.outcome.mail.tries + 1
+
+
+def result_of(outcome: Outcome) -> Result:
+    verdict = judge(outcome)
+    state = verdict.state
+    if state == DeliveryState.PENDING and is_dead(tries=outcome.mail.tries + 1):
+        state = DeliveryState.DEAD
+    return Result(outcome, verdict, state)
+
+
+def record(results: Sequence[Result], *, now: datetime) -> list[Result]:
+    """Record each of these; returns them as they were recorded, with other states where a reader failed."""
+    recorded: list[Result] = []
+    for group in _groups(results):
+        recorded += _record_group(group, now=now)
+    return recorded
+
+
+def _groups(results: Iterable[Result]) -> list[list[Result]]:
+    """In order of time within each message: two tries of one message never share a statement."""
+    unread, by_reader, alone = [], defaultdict(list), []
+    for result in results:
+        code = result.outcome.mail.code
+        if result.state == DeliveryState.PENDING or answer_reader(code) is None:
+            unread.append(result)
+        elif code in settings.OUTBOX_BATCH_ANSWER_READERS:
+            by_reader[code].append(result)
+        else:
+            alone.append([result])
+    return [group for group in (unread, *by_reader.values(), *alone) if group]
+
+
+def _record_group(group: list[Result], *, now: datetime) -> list[Result]:
+    try:
+        _write(group, now=now)
+    except (OperationalError, InterfaceError):
+        if not connection.is_usable():
+            raise
+        return _one_by_one(group, now=now)
+    except Exception:
+        if len(group) == 1:
+            return [_reader_failed(group[0], now=now)]
+        return _one_by_one(group, now=now)
+    return group
+
+
+def _one_by_one(group: list[Result], *, now: datetime) -> list[Result]:
+    recorded = []
+    for result in group:
+        try:
+            _write([result], now=now, together=False)
+            recorded.append(result)
+        except InterfaceError:
+            raise
+        except Exception:
+            recorded.append(_reader_failed(result, now=now))
+    return recorded
+
+
+def _reader_failed(result: Result, *, now: datetime) -> Result:
+    """Its answer could not be read here: the peer will be asked again, and may answer better."""
+    mail = result.outcome.mail
+    logger.exception("outbound message %s: its answer could not be taken", mail.id)
+    outcome = replace(result.outcome, error="the answer could not be taken, see the log")
+    state = DeliveryState.DEAD if is_dead(tries=mail.tries + 1) else DeliveryState.PENDING
+    failed = Result(outcome, replace(result.verdict, state=DeliveryState.PENDING), state)
+    try:
+        _write([failed], now=now, read=False)
+    except DatabaseError:
+        logger.exception("outbound message %s: its result could not be recorded", mail.id)
+    return failed
+
+
+@atomically
+def _write(group: Sequence[Result], *, now: datetime, read: bool = True, together: bool = True) -> None:
+    moved = _write_rows(group, now=now)
+    if not read:
+        return
+    finished = [result for result in group if result.outcome.mail.id in moved]
+    _read_answers([result for result in finished if result.state != DeliveryState.PENDING], together, now=now)
+
+
+def _write_rows(group: Sequence[Result], *, now: datetime) -> set[int]:
+    outcomes = [result.outcome for result in group]
+    values: dict[str, Any] = {
+        "now": now,
+        "ids": [outcome.mail.id for outcome in outcomes],
+        "created": [outcome.mail.created_at for outcome in outcomes],
+        "started": [outcome.started_at for outcome in outcomes],
+        "durations": [outcome.duration_ms for outcome in outcomes],
+        "statuses": [outcome.http_status for outcome in outcomes],
+        "codes": [result.verdict.echo_code[:16] for result in group],
+        "excerpts": [outcome.text[:1000] for outcome in outcomes],
+        "errors": [outcome.error[:200] for outcome in outcomes],
+        "states": [result.state.value for result in group],
+        "tries": [result.tries for result in group],
+        "answers": [outcome.text[:4000] for outcome in outcomes],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_ATTEMPTS, values)
+        cursor.execute(_OUTCOMES, values)
+        return {pk for (pk,) in cursor.fetchall()}
+
+
+def _read_answers(finished: list[Result], together: bool, *, now: datetime) -> None:
+    if not finished or (reader := answer_reader(finished[0].outcome.mail.code)) is None:
+        return
+    messages = OutboundMessage.objects.in_bulk([result.outcome.mail.id for result in finished])
+    answers = [Answered(messages[r.outcome.mail.id], r.verdict.answer) for r in finished]
+    many = settings.OUTBOX_BATCH_ANSWER_READERS.get(finished[0].outcome.mail.code)
+    if many and together and len(answers) > 1:
+        read_many: BatchAnswerReader = import_string(many)
+        read_many(answers=answers, now=now)
+        return
+    for answered in answers:
+        reader(message=answered.message, answer=answered.answer, now=now)
