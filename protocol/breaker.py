@@ -35,12 +35,12 @@ class Results:
 def sending_state(health: PeerHealth | None, *, now: datetime) -> str:
     """In the reader's language: whether messages go out to a peer."""
     if health is None:
-        return BreakerState.CLOSED.label
+        return str(BreakerState.CLOSED.label)
     if health.held_at is not None:
         return gettext("paused by staff")
     if health.state == BreakerState.OPEN and health.paused_until is not None and health.paused_until <= now:
-        return BreakerState.HALF_OPEN.label
-    return BreakerState(health.state).label
+        return str(BreakerState.HALF_OPEN.label)
+    return str(BreakerState(health.state).label)
 
 
 @transaction.atomic

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -177,7 +178,7 @@ def claim(shares: Sequence[Share], *, now: datetime, lease: datetime) -> list[Cl
 
 def _locked_lanes(shares: Sequence[Share], *, now: datetime) -> list[tuple[int, int, int]]:
     newest = {share.peer_id: share.lanes // NEWEST_SHARE for share in shares}
-    values = {
+    values: dict[str, Any] = {
         "now": now,
         "peers": [share.peer_id for share in shares],
         "depths": [share.depth for share in shares],

@@ -1,9 +1,6 @@
 from celery import shared_task
-<<<<<<< HEAD
 from celery.utils.log import get_task_logger
-=======
 from django.conf import settings
->>>>>>> 8875942 (Claim lanes instead of messages; send and record in a continuous pipeline; open breakers by failure rate)
 from django.utils import timezone
 
 from protocol import ledger

@@ -4,6 +4,7 @@ Lists of them are querysets of OutboundMessage: `stuck()` for what is rejected o
 """
 
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Count, QuerySet
@@ -21,7 +22,7 @@ def stuck() -> QuerySet[OutboundMessage]:
     return OutboundMessage.objects.filter(stuck_at__isnull=False).order_by("stuck_at", "id")
 
 
-def count_by_reason(messages: QuerySet[OutboundMessage]) -> list[dict[str, object]]:
+def count_by_reason(messages: QuerySet[OutboundMessage]) -> list[Any]:
     """Of a queryset: peer, code, state, and how many (`messages`), to be read before anything is done to them."""
     rows = messages.order_by().values("peer__name", "code", "state", "once_only").annotate(messages=Count("id"))
     return list(rows.order_by("-messages"))

@@ -9,9 +9,10 @@ from django.utils import timezone
 
 from commands.models import Command
 from meters.models import Meter, MeterState
-from protocol.delivery import record
+from protocol.lanes import ClaimedLane, Mail
 from protocol.models import OutboundMessage
-from protocol.sending import Outcome, Parcel
+from protocol.recording import record, result_of
+from protocol.sending import Outcome
 from readings import intake, replacement
 from tests.lives.meetings import Pause, meet
 from tests.lives.proof import prove_books
@@ -43,12 +44,12 @@ def about(world, code, meter_no, **fields):
 
 def the_cis_closes(world, message):
     """Records that the CIS has answered a reading: close the valve."""
-    parcel = Parcel(message_id=message.pk, peer=world.cis_peer, code="2001", body=message.body)
+    mail = Mail(message.pk, message.code, message.body, message.tries, message.created_at, message.once_only)
+    now = timezone.now()
+    claimed = ClaimedLane(message.peer_id, message.lane, arrivals=1, holder=1, lease=now, mail=(mail,), is_all=True)
     answer = {"echoCode": OK, "valvecontrol": "1", "currentprice": "2.5", "remainquantity": "-3"}
-    outcome = Outcome(
-        parcel=parcel, started_at=timezone.now(), duration_ms=1, http_status=200, text=json.dumps(answer), error=""
-    )
-    record(outcome, now=timezone.now())
+    [result] = record([result_of(Outcome(claimed, mail, now, 1, 200, json.dumps(answer), ""))], now=now)
+    assert result.state == "delivered"
 
 
 def replace(world, meter_no, new, **fields):
