@@ -34,11 +34,7 @@ def enqueue(*, messages: int, meters: int) -> None:
         serial_no = uuid.uuid4().hex
         lane, turn = number % meters + 1, number // meters + 1
         text = json.dumps({"serialNo": serial_no, **body(lane, turn)}, ensure_ascii=False)
-        rows.append(
-            OutboundMessage(
-                peer=peer, code="2001", serial_no=serial_no, lane=lane, body=text, due_at=now, created_at=now
-            )
-        )
+        rows.append(OutboundMessage(peer=peer, code="2001", serial_no=serial_no, lane=lane, body=text, created_at=now))
     OutboundMessage.objects.bulk_create(rows, batch_size=1_000)
 
 
