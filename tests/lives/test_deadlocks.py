@@ -70,7 +70,7 @@ def test_the_answer_of_a_cis_meets_a_message_about_the_same_meter(world, monkeyp
         "1002": lambda: about(world, "1002", METER, initNum="7", reason="拆表", sdateTime="2026-03-20"),
         "1009": lambda: replace(world, METER, OTHER),
     }
-    pause = Pause(monkeypatch, intake, "_judge")
+    pause = Pause(monkeypatch, intake, "judge_again")
     answer, recorded = meet(pause, messages[end], lambda: the_cis_closes(world, message))
     assert answer["echoCode"] == OK
     assert recorded is None, recorded

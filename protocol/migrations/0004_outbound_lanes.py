@@ -42,7 +42,7 @@ ALTER TABLE protocol_outboundmessage RESET (fillfactor);
 
 
 class Migration(migrations.Migration):
-    dependencies = [("protocol", "0002_outbound_queue")]
+    dependencies = [("protocol", "0003_outbound_queue")]
 
     operations = [
         migrations.RunSQL(OPEN_LANES, CLOSE_LANES),

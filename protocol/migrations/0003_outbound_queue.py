@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('protocol', '0001_initial'),
+        ('protocol', '0002_directory_version'),
     ]
 
     operations = [
