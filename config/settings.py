@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "commands",
     "alarms",
     "readings",
+    "analysis",
     "office",
     "simulator",
     # Before the admin, whose templates it replaces.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ["protocol", "staff", "pricing", "meters", "commands", "alarms", "readings", "office", "config"]
+ROOMS = ["protocol", "staff", "pricing", "meters", "commands", "alarms", "readings", "analysis", "office", "config"]
 APART = {"simulator": {"simulator", "protocol"}, "launcher": {"launcher"}}
 OURS = {*ROOMS, *APART}
 
