@@ -1,6 +1,6 @@
 """Columns of exports: one description for CSV, Parquet, JSON and their documentation."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
