@@ -1,14 +1,49 @@
 """The pages of the staff that need more than one room: a meter's whole life, bulk commands, the home page."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest
+from django.utils import timezone
 
 from meters.admin import MeterAdmin
 from meters.models import Meter
 from office.bulk_pages import BulkActions
+from office.life import life_of
+from office.meter_pages import MeterActs, buttons
+from office.timeline import SOURCES, timeline
+from office.valve_story import valve_story
 
 admin.site.unregister(Meter)
 
 
 @admin.register(Meter)
-class MeterLifeAdmin(BulkActions, MeterAdmin):
+class MeterLifeAdmin(BulkActions, MeterActs, MeterAdmin):
     actions = ["close_valves", "open_valves"]
+    change_form_outer_before_template = "office/life.html"
+
+    def get_urls(self) -> list[Any]:
+        return self.act_urls() + super().get_urls()
+
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
+        meter = self.get_object(request, object_id)
+        shown = {}
+        if isinstance(meter, Meter) and self.has_view_permission(request, meter):
+            shown = _shown(request, meter)
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})
+
+
+def _shown(request: HttpRequest, meter: Meter) -> dict[str, Any]:
+    allowed = [name for name, source in SOURCES.items() if request.user.has_perm(source.permission)]
+    only = request.GET.get("only", "")
+    only = only if only in allowed else ""
+    return {
+        "meter": meter,
+        "story": valve_story(meter),
+        "may_see_command": request.user.has_perm("commands.view_command"),
+        "buttons": buttons(request, meter),
+        "kinds": [(name, SOURCES[name].label) for name in allowed],
+        "only": only,
+        "timeline": timeline(meter, sources=[only] if only else allowed, cursor=request.GET.get("before", "")),
+        **life_of(meter, now=timezone.now()),
+    }
