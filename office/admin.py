@@ -6,7 +6,6 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils import timezone
 
-from meters.admin import MeterAdmin
 from meters.models import Meter
 from office.bulk_pages import BulkActions
 from office.life import life_of
@@ -18,7 +17,7 @@ admin.site.unregister(Meter)
 
 
 @admin.register(Meter)
-class MeterLifeAdmin(BulkActions, MeterActs, MeterAdmin):
+class MeterLifeAdmin(BulkActions, MeterActs):
     actions = ["close_valves", "open_valves"]
     change_form_outer_before_template = "office/life.html"
 

@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -11,6 +11,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _now
 
+from meters.admin import MeterAdmin
 from meters.models import Meter, MeterStatus
 from office.meter_acts import perform, purpose_of
 from office.meter_forms import PAGES, ActForm, ActPage
@@ -18,7 +19,7 @@ from office.once import PageInvalid, PageSent, new_token
 from protocol.errors import ProtocolError
 
 
-class MeterActs(admin.ModelAdmin):
+class MeterActs(MeterAdmin):
     """The pages of what may be done to a meter, for the admin of meters."""
 
     def act_urls(self) -> list[Any]:

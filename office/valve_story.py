@@ -15,7 +15,7 @@ from meters.models import BillingModel, Meter, ValveState
 
 @dataclass(frozen=True, slots=True)
 class ValveStory:
-    """`cause` is a stable word: open, arrears, paid, cis, answer, staff, alarm, meter, unknown; `sentences` are for people."""
+    """`cause` is one of open, arrears, paid, cis, answer, staff, alarm, meter, unknown; `sentences` say it."""
 
     cause: str
     sentences: list[str]
@@ -67,9 +67,7 @@ def _commanded(meter: Meter, done: Command) -> tuple[str, str]:
 def _no_command(meter: Meter) -> tuple[str, str]:
     alarm = Alarm.objects.filter(meter=meter, state__in=UNCLEARED).exclude(type="01").order_by("-pk").first()
     if alarm is not None:
-        said = _(
-            "No command closed the valve. The alarm “%(alarm)s” is open since %(at)s: the meter may have closed it."
-        )
+        said = _("No command closed the valve. The meter may have: the alarm “%(alarm)s” goes on since %(at)s.")
         return "alarm", said % {"alarm": alarm.get_type_display(), "at": _at(alarm.first_at)}
     balance = meter.state.reported_balance
     if meter.billing_model == BillingModel.METER and balance is not None and balance <= 0:

@@ -71,7 +71,7 @@ def test_the_page_shows_it_all_in_a_bounded_number_of_queries(client, rows):
         make_command(rows, meter)
     with CaptureQueriesContext(connection) as many:
         client.get(page(Meter, "change", meter.pk))
-    assert len(many) == len(few) <= 45
+    assert len(many) <= len(few) <= 45
 
 
 def test_the_timeline_shows_each_event_once_page_by_page(rows):
