@@ -105,7 +105,14 @@ DATABASES["default"]["OPTIONS"] = {
 }
 # Large tables partitioned by time: see protocol/partitions. `keep_days` 0 keeps for ever.
 PARTITIONS_AHEAD_DAYS = env.int("PARTITIONS_AHEAD_DAYS", default=14)
-PARTITIONED_TABLES: dict[str, dict[str, Any]] = {}
+PARTITIONED_TABLES: dict[str, dict[str, Any]] = {
+    "readings.Reading": {
+        "column": "read_at",
+        "interval": "month",
+        "behind_days": 31,
+        "keep_days": env.int("READING_RETENTION_DAYS", default=0),
+    },
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [

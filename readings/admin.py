@@ -47,7 +47,7 @@ class ReadingAdmin(OfMeterAdmin):
     ]
 
     def get_ordering(self, request: HttpRequest) -> list[str | Combinable]:
-        return ["-read_at"] if _about_one_meter(request) else ["-id"]
+        return ["-read_at"]
 
 
 @admin.register(DailyUsage)

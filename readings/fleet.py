@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from meters.finding import find_active_meter
 from protocol.models import Company, Manufacturer
+from readings.latest import RECENT_DAYS
 
 PIECE_BYTES = 64 * 1024
 
@@ -37,11 +38,21 @@ _LATEST = _ROW.format(later_volume="0", later_amount="0", reading="JOIN meters_m
 _AT_END_OF_DAY = _ROW.format(
     later_volume="coalesce(u.volume, 0)",
     later_amount="coalesce(u.amount, 0)",
+    # Nearly every meter has a reading of the last days: all partitions are asked only for those that have none.
     reading="""
-    CROSS JOIN LATERAL (
+    LEFT JOIN LATERAL (
         SELECT * FROM readings_reading
-        WHERE meter_id = m.id AND read_at < %(end)s AND quality = 'valid'
-        ORDER BY read_at DESC LIMIT 1) r
+        WHERE meter_id = m.id AND read_at < %(end)s AND read_at >= %(recent)s AND quality = 'valid'
+        ORDER BY read_at DESC LIMIT 1) n ON true
+    LEFT JOIN LATERAL (
+        SELECT * FROM readings_reading
+        WHERE n.read_at IS NULL AND meter_id = m.id AND read_at < %(recent)s AND quality = 'valid'
+        ORDER BY read_at DESC LIMIT 1) o ON true
+    CROSS JOIN LATERAL (
+        SELECT coalesce(n.read_at, o.read_at) AS read_at, coalesce(n.index, o.index) AS index,
+            coalesce(n.valve, o.valve) AS valve, coalesce(n.reported_balance, o.reported_balance) AS reported_balance,
+            coalesce(n.reported_volume, o.reported_volume) AS reported_volume,
+            coalesce(n.reported_amount, o.reported_amount) AS reported_amount) r
     LEFT JOIN (
         SELECT meter_id, sum(volume) AS volume, sum(amount) AS amount FROM readings_dailyusage
         WHERE day > %(day)s GROUP BY meter_id) u ON u.meter_id = m.id
@@ -73,7 +84,7 @@ def stream_fleet_readings(
     else:
         rows = _AT_END_OF_DAY
         end = timezone.make_aware(datetime.combine(through + timedelta(days=1), time.min))
-        parameters |= {"end": end, "day": through}
+        parameters |= {"end": end, "recent": end - timedelta(days=RECENT_DAYS), "day": through}
     return _pieces(_COPY.format(rows=rows), parameters, serial_no=serial_no)
 
 

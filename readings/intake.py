@@ -14,8 +14,9 @@ from commands.arrears import expected_valve
 from meters.accounts import lock_account
 from meters.models import Account, Meter, MeterState, ValveState
 from protocol.errors import FieldInvalid
+from readings.latest import last_valid
 from readings.models import Quality, Reading, Source
-from readings.verdicts import judge_again, latest_valid, move_back
+from readings.verdicts import judge_again, move_back
 
 # Where clocks go back at midnight the last second of a day comes twice: the later one ends it.
 END_OF_DAY = time(23, 59, 59, fold=1)
@@ -95,7 +96,8 @@ def take_closing(account: Account, *, index: Decimal, field: str, now: datetime)
     )
     reading.save(force_insert=True)
     judge_again(meter, [reading])
-    reading.refresh_from_db(fields=["quality"])
+    # By the database's key: `id` alone would be looked for in every partition.
+    reading.refresh_from_db(fields=["quality"], from_queryset=Reading.objects.filter(meter=meter, read_at=now))
     later = Reading.objects.filter(meter=meter, quality=Quality.VALID, index__gt=index)
     if reading.quality == Quality.DECREASE or later.exists():
         raise FieldInvalid(field, "不能小于最近一次有效读数")
@@ -153,7 +155,7 @@ def _store(readings: list[Reading]) -> list[Reading]:
 
 def _update_state(meter: Meter, report: Report) -> None:
     state = meter.state
-    state.read_at, state.index = latest_valid(meter)
+    state.read_at, state.index = last_valid(meter, near=report.read_at) or (None, None)
     changed = ["read_at", "index"]
     if report.read_at >= meter.registered_at and (state.reported_at is None or report.read_at >= state.reported_at):
         state.reported_at = report.read_at

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -39,10 +40,14 @@ class Source(models.TextChoices):
 class Reading(models.Model):
     """The register index at a moment, as reported. It is never altered; only the verdict, `quality`, may change.
 
-    Late data and the staff's `decision` (readings/review.py) have it judged anew.
+    Late data and the staff's `decision` (readings/review.py) have it judged anew. Partitioned by month of `read_at`:
+    give every query a range of it where there is one.
     """
 
-    meter = models.ForeignKey(Meter, models.PROTECT, verbose_name=_("meter"), related_name="readings", db_index=False)
+    # Written for locked accounts, whose meters cannot be deleted.
+    meter = models.ForeignKey(
+        Meter, models.PROTECT, verbose_name=_("meter"), related_name="readings", db_index=False, db_constraint=False
+    )
     read_at = models.DateTimeField(_("read at"))
     index = models.DecimalField(_("index (m3)"), max_digits=14, decimal_places=4)
     quality = models.CharField(_("quality"), max_length=8, choices=Quality)
@@ -79,19 +84,22 @@ class Reading(models.Model):
         verbose_name = _("reading")
         verbose_name_plural = _("readings")
         constraints: ClassVar = [
-            # Readers: intake (is this reading known?), settlement and 1013 (the readings of a meter by time).
+            # In the database the primary key. Readers: intake (is this reading known?), settlement and 1013 (the
+            # readings of a meter by time).
             models.UniqueConstraint(
                 fields=["meter", "read_at", "index"], include=["quality"], name="reading_known_once"
             ),
             models.CheckConstraint(condition=Q(index__gte=0), name="reading_index_not_negative"),
         ]
         indexes: ClassVar = [
-            # Reader: settlement of a day, which asks for all readings of some days and a range of meters.
+            # Readers: the staff's list, newest first; settlement of a day by many meters.
             models.Index(fields=["read_at"], name="reading_read_at"),
             # Reader: the staff's list of flagged readings.
-            models.Index(fields=["id"], name="reading_flagged", condition=~Q(quality="valid")),
+            models.Index(fields=["read_at"], name="reading_flagged", condition=~Q(quality="valid")),
             # Readers: the queue of readings that nobody has decided about yet, and its figure on the home page.
-            models.Index(fields=["id"], name="reading_undecided", condition=~Q(quality="valid") & Q(decision="")),
+            models.Index(fields=["read_at"], name="reading_undecided", condition=~Q(quality="valid") & Q(decision="")),
+            # Reader: the staff's page of one reading. Some kilobytes: ids rise with the pages of a partition.
+            BrinIndex(fields=["id"], name="reading_id", pages_per_range=32, autosummarize=True),
         ]
 
     def __str__(self) -> str:

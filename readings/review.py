@@ -12,9 +12,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from meters.models import MeterState
+from readings.latest import last_valid
 from readings.models import Decision, Quality, Reading, ReadingReview, Source
 from readings.resettlement import lock_accounts, move_back_from, with_heirs
-from readings.verdicts import judge_again, latest_valid
+from readings.verdicts import judge_again
 from staff.acts import put_on_record
 
 NEIGHBOURS = 8
@@ -67,7 +68,7 @@ def decide(reading: Reading, *, decision: Decision, note: str, by: User, now: da
     if Reading.objects.filter(meter=reading.meter, source=Source.CLOSING).exclude(quality=Quality.VALID).exists():
         raise ReviewRefused(_("The closing reading of the meter would no longer count."))
     move_back_from(meters, begins=timezone.localdate(reading.read_at))
-    read_at, index = latest_valid(reading.meter)
+    read_at, index = last_valid(reading.meter, near=reading.read_at) or (None, None)
     MeterState.objects.filter(meter=reading.meter).update(read_at=read_at, index=index)
     return _keep(reading, decision=decision, before=before, after=after, note=note.strip(), by=by, now=now)
 

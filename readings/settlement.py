@@ -133,6 +133,8 @@ def _settle_chunk(first: int, last: int, *, through: date, heirs: bool) -> Settl
     with connection.cursor() as cursor:
         for statement in sql.STEPS:
             cursor.execute(statement, parameters)
+            if statement is sql.MOMENTS:
+                parameters["from_moment"], parameters["to_moment"] = cursor.fetchone()
         cursor.execute(sql.COUNTS)
         meter_days, meters = cursor.fetchone()
         cursor.execute(sql.CLEAR)

@@ -2,7 +2,8 @@
 
 Between them stand temporary tables of one chunk; the first is analysed, since the planner would guess `again` wrong.
 Parameters: `first` and `last` meter id, `heirs` (meters that replaced another are settled after those that did not:
-their running cycle goes on from these), `through` day, `zone` of the platform.
+their running cycle goes on from these), `through` day, `zone` of the
+platform; after MOMENTS also `from_moment` and `to_moment`.
 """
 
 from pricing.cycles import CYCLE_BLOCK_SQL
@@ -52,12 +53,21 @@ DUE = """
     ORDER BY meter_id FOR UPDATE
 """
 
+# Between which moments the readings of the chunk lie: known to the planner, it leaves out all other partitions.
+MOMENTS = """
+    SELECT coalesce(min(from_moment), now()), coalesce(max(to_moment), now()) FROM due
+"""
+
 # Only from here on does a statement see every reading that was stored before the locks were taken.
+# The reading before the first day is nearly always a recent one: only without one are all partitions asked.
 REOPEN = """
     UPDATE due d SET opening = coalesce(
         (SELECT r.index FROM readings_reading r
          WHERE r.meter_id = d.meter_id AND r.quality = 'valid' AND r.read_at < d.from_moment + interval '6 hours'
-            AND (r.read_at AT TIME ZONE %(zone)s)::date < d.begins
+            AND r.read_at >= d.from_moment - interval '35 days' AND (r.read_at AT TIME ZONE %(zone)s)::date < d.begins
+         ORDER BY r.read_at DESC LIMIT 1),
+        (SELECT r.index FROM readings_reading r
+         WHERE r.meter_id = d.meter_id AND r.quality = 'valid' AND r.read_at < d.from_moment - interval '35 days'
          ORDER BY r.read_at DESC LIMIT 1),
         (SELECT m.initial_index FROM meters_meter m WHERE m.id = d.meter_id))
     WHERE d.again
@@ -94,7 +104,7 @@ DAYS = """
             SELECT d.meter_id, d.begins, d.through_day, r.index, (r.read_at AT TIME ZONE %(zone)s)::date AS day
             FROM due d JOIN readings_reading r
                 ON r.meter_id = d.meter_id AND r.read_at >= d.from_moment AND r.read_at < d.to_moment
-            WHERE r.quality = 'valid' OFFSET 0) dated
+            WHERE r.quality = 'valid' AND r.read_at >= %(from_moment)s AND r.read_at < %(to_moment)s OFFSET 0) dated
         WHERE day BETWEEN begins AND through_day
         GROUP BY meter_id, day),
     ends AS (
@@ -272,6 +282,7 @@ STEPS = (
     TUNE,
     DUE,
     "ANALYZE due",
+    MOMENTS,
     REOPEN,
     UNDONE,
     UNDO,

@@ -4,13 +4,12 @@ Whoever calls these holds the meter's account row.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
-from decimal import Decimal
 
 from django.conf import settings
 from django.utils import timezone
 
 from meters.models import Account, Meter
+from readings.latest import last_valid
 from readings.models import Quality, Reading
 from readings.validation import Anchor, Limits, judge_all
 
@@ -19,8 +18,8 @@ def judge_again(meter: Meter, touched: Sequence[Reading]) -> None:
     """Judge these readings and those after them, until a valid one stays valid: from there on nothing changes."""
     mine = Reading.objects.filter(meter=meter)
     first, last = min(reading.read_at for reading in touched), max(reading.read_at for reading in touched)
-    before = mine.filter(read_at__lt=first, quality=Quality.VALID).order_by("-read_at").first()
-    anchor = Anchor(before.read_at, before.index) if before else Anchor(meter.registered_at, meter.initial_index)
+    before = last_valid(meter, before=first)
+    anchor = Anchor(*before) if before else Anchor(meter.registered_at, meter.initial_index)
     limits = Limits(born_at=meter.registered_at, jump_m3_per_day=settings.READING_JUMP_LIMIT_M3_PER_DAY)
     later = mine.filter(read_at__gte=first).order_by("read_at", "id").only("read_at", "index", "quality", "decision")
     changed: dict[Quality, list[int]] = {}
@@ -32,7 +31,7 @@ def judge_again(meter: Meter, touched: Sequence[Reading]) -> None:
         elif reading.read_at > last and quality == Quality.VALID:
             break
     for verdict, keys in changed.items():
-        mine.filter(pk__in=keys).update(quality=verdict)
+        mine.filter(pk__in=keys, read_at__gte=first).update(quality=verdict)
 
 
 def move_back(account: Account, touched: Sequence[Reading]) -> None:
@@ -42,9 +41,3 @@ def move_back(account: Account, touched: Sequence[Reading]) -> None:
     if day < account.unsettled_from:
         account.unsettled_from = day
         account.save(update_fields=["unsettled_from"])
-
-
-def latest_valid(meter: Meter) -> tuple[datetime, Decimal] | tuple[None, None]:
-    """Moment and index (m3) of the latest reading that may be settled."""
-    valid = Reading.objects.filter(meter=meter, quality=Quality.VALID).order_by("-read_at")
-    return valid.values_list("read_at", "index").first() or (None, None)

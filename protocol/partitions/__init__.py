@@ -14,8 +14,9 @@ To put a table on it:
 
        from protocol.partitions.operation import PartitionTable
 
+       # Columns, or the name of a unique constraint that becomes the primary key.
        operations = [PartitionTable("Reading", column="read_at", interval="month",
-                                    primary_key=["meter_id", "read_at", "index"])]
+                                    primary_key="reading_known_once")]
 
 Partitions begin and end at midnights UTC (of a DateField: with its days), whatever TIME_ZONE says: their bounds outlive
 a change of it and know no summer time. They are made ahead by `migrate` and by beat. A row that fits none is

@@ -20,7 +20,10 @@ class CannotPartition(ValueError):
 
 
 class PartitionTable(Operation):
-    """Cut the table of `model_name` by `column`; the database's primary key becomes `primary_key` (columns).
+    """Cut the table of `model_name` by `column`; the database's primary key becomes `primary_key`.
+
+    That is a list of columns, or the name of a unique constraint which becomes the primary key under its own name:
+    one index instead of two.
 
     The rows are copied while the table is locked, into partitions that cover the last 1,100 days and all after; what
     is older goes to the default partition. Indexes, unique constraints and foreign keys keep their names. Raises
@@ -31,7 +34,7 @@ class PartitionTable(Operation):
     reversible = True
 
     def __init__(
-        self, model_name: str, *, column: str, interval: str, primary_key: list[str], storage: str = ""
+        self, model_name: str, *, column: str, interval: str, primary_key: list[str] | str, storage: str = ""
     ) -> None:
         self.model_name, self.column, self.interval = model_name, column, interval
         self.primary_key, self.storage = primary_key, storage
@@ -49,7 +52,8 @@ class PartitionTable(Operation):
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
     ) -> None:
         key = to_state.apps.get_model(app_label, self.model_name)._meta.pk.column
-        rebuild(self._table(app_label, to_state).table, primary_key=[str(key)], partitioned=None)
+        named = self.primary_key if isinstance(self.primary_key, str) else None
+        rebuild(self._table(app_label, to_state).table, primary_key=[str(key)], partitioned=None, once_more=named)
 
     def describe(self) -> str:
         return f"Partition {self.model_name} by {self.interval} of {self.column}"
@@ -69,14 +73,19 @@ class _Around:
     last_id: int | None
 
 
-def rebuild(table: str, *, primary_key: list[str], partitioned: PartitionedTable | None) -> None:
-    """Write `table` anew, partitioned or (None) plain, with another primary key, in the running transaction."""
+def rebuild(
+    table: str, *, primary_key: list[str] | str, partitioned: PartitionedTable | None, once_more: str | None = None
+) -> None:
+    """Write `table` anew, partitioned or (None) plain, with another primary key, in the running transaction.
+
+    `once_more` names a primary key that becomes a unique constraint again.
+    """
     old = f"{table}_before"
     clause = f'PARTITION BY RANGE ("{partitioned.column}")' if partitioned else ""
     with connection.cursor() as cursor:
         cursor.execute(f'LOCK TABLE "{table}" IN ACCESS EXCLUSIVE MODE')
         _refuse_what_cannot_be_kept(cursor, table, column=partitioned.column if partitioned else None)
-        around = _around(cursor, table)
+        around = _around(cursor, table, primary_key=primary_key, once_more=once_more)
         cursor.execute(f'ALTER TABLE "{table}" RENAME TO "{old}"')
         cursor.execute(f'CREATE TABLE "{table}" (LIKE "{old}" INCLUDING ALL EXCLUDING INDEXES) {clause}')
         if partitioned:
@@ -84,8 +93,6 @@ def rebuild(table: str, *, primary_key: list[str], partitioned: PartitionedTable
         columns = ", ".join(f'"{name}"' for name in columns_of(table))
         cursor.execute(f'INSERT INTO "{table}" ({columns}) SELECT {columns} FROM "{old}"')  # noqa: S608
         cursor.execute(f'DROP TABLE "{old}"')
-        key = ", ".join(f'"{name}"' for name in primary_key)
-        cursor.execute(f'ALTER TABLE "{table}" ADD CONSTRAINT "{table}_pkey" PRIMARY KEY ({key})')
         for statement in around.statements:
             cursor.execute(statement)
         _go_on_counting(cursor, table, around.last_id)
@@ -110,26 +117,55 @@ def _refuse_what_cannot_be_kept(cursor: CursorWrapper, table: str, *, column: st
         raise CannotPartition(f"{table} cannot be partitioned: {'; '.join(reasons)}")
 
 
-def _around(cursor: CursorWrapper, table: str) -> _Around:
+def _around(cursor: CursorWrapper, table: str, *, primary_key: list[str] | str, once_more: str | None) -> _Around:
     """Indexes and constraints by their own definitions; checks, defaults and comments come with LIKE."""
     cursor.execute(
         """SELECT replace(pg_get_indexdef(indexrelid), ' ON ONLY ', ' ON ') FROM pg_index i
-        WHERE indrelid = to_regclass(%(table)s)
+        WHERE indrelid = to_regclass(%(table)s) AND indexrelid <> coalesce(to_regclass(%(promoted)s), 0)
             AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = i.indexrelid AND c.contype IN ('p', 'u'))
         UNION ALL
         SELECT format('ALTER TABLE %%I ADD CONSTRAINT %%I %%s', %(table)s::text, conname, pg_get_constraintdef(oid))
-        FROM pg_constraint WHERE conrelid = to_regclass(%(table)s) AND contype IN ('u', 'f')""",
-        {"table": table},
+        FROM pg_constraint
+        WHERE conrelid = to_regclass(%(table)s) AND contype IN ('u', 'f') AND conname IS DISTINCT FROM %(promoted)s""",
+        {"table": table, "promoted": primary_key if isinstance(primary_key, str) else None},
     )
     statements = [row[0] for row in cursor.fetchall()]
+    statements.append(_key_statement(cursor, table, primary_key))
+    if once_more:
+        statements.append(_unique_statement(cursor, table, once_more))
+    return _Around(statements, _last_id(cursor, table))
+
+
+def _key_statement(cursor: CursorWrapper, table: str, key: list[str] | str) -> str:
+    if isinstance(key, str):
+        return f'ALTER TABLE "{table}" ADD CONSTRAINT "{key}" PRIMARY KEY {_columns_of_index(cursor, key)}'
+    columns = ", ".join(f'"{name}"' for name in key)
+    return f'ALTER TABLE "{table}" ADD CONSTRAINT "{table}_pkey" PRIMARY KEY ({columns})'
+
+
+def _unique_statement(cursor: CursorWrapper, table: str, name: str) -> str:
+    """As Django makes it: with included columns an index, else a constraint."""
+    columns = _columns_of_index(cursor, name)
+    if " INCLUDE " in columns:
+        return f'CREATE UNIQUE INDEX "{name}" ON "{table}" {columns}'
+    return f'ALTER TABLE "{table}" ADD CONSTRAINT "{name}" UNIQUE {columns}'
+
+
+def _columns_of_index(cursor: CursorWrapper, name: str) -> str:
+    """(a, b) INCLUDE (c)"""
+    cursor.execute("SELECT split_part(pg_get_indexdef(%s::regclass), ' USING btree ', 2)", [name])
+    return str(cursor.fetchone()[0])
+
+
+def _last_id(cursor: CursorWrapper, table: str) -> int | None:
+    """The last `id` given, None before the first; frees the sequence's name for the new table."""
     sequence = _identity_of(cursor, table)
-    last_id = None
-    if sequence:
-        cursor.execute(f"SELECT last_value FROM {sequence} WHERE is_called")  # noqa: S608
-        last_id = (cursor.fetchone() or [None])[0]
-        # The new table's own takes this name.
-        cursor.execute(f'ALTER SEQUENCE {sequence} RENAME TO "{table}_id_seq_before"')
-    return _Around(statements, last_id)
+    if sequence is None:
+        return None
+    cursor.execute(f"SELECT last_value FROM {sequence} WHERE is_called")  # noqa: S608
+    row = cursor.fetchone()
+    cursor.execute(f'ALTER SEQUENCE {sequence} RENAME TO "{table}_id_seq_before"')
+    return row[0] if row else None
 
 
 def _identity_of(cursor: CursorWrapper, table: str) -> str | None:

@@ -39,7 +39,7 @@ def test_a_list_reads_one_page_of_a_large_table_in_the_order_of_an_index(chief, 
         chief.get(page(model, "changelist"))
     table = f'FROM "{model._meta.db_table}"'
     statements = [q["sql"] for q in queries if table in q["sql"] and "COUNT(" not in q["sql"]]
-    indexed = "received_at" if model is InboundMessage else model._meta.pk.column
+    indexed = {InboundMessage: "received_at", Reading: "read_at"}.get(model, model._meta.pk.column)
     assert len(statements) == 1
     assert statements[0].endswith("LIMIT 1")
     assert f'ORDER BY "{model._meta.db_table}"."{indexed}" DESC' in statements[0]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.apps import apps
-from django.db import IntegrityError, connection, models
+from django.db import IntegrityError, connection, models, transaction
 from django.db.migrations.state import ModelState, ProjectState
 
 from protocol.partitions.catalog import partitioned_by
@@ -50,10 +50,10 @@ def state(world):
     return state
 
 
-def partition(state, backwards=False):
+def partition(state, backwards=False, operation=OPERATION):
     sql("SET CONSTRAINTS ALL IMMEDIATE")
     with connection.schema_editor(atomic=False) as editor:
-        run = OPERATION.database_backwards if backwards else OPERATION.database_forwards
+        run = operation.database_backwards if backwards else operation.database_forwards
         run("protocol", editor, state, state)
 
 
@@ -115,6 +115,20 @@ def test_a_partitioned_table_goes_back(world, state):
         ("PRIMARY KEY (id)",)
     ]
     assert add(state, world.company, THIS_MONTH, meter_id=3).pk == kept[-1]["id"] + 1
+
+
+def test_a_unique_constraint_can_become_the_primary_key_and_go_back(world, state):
+    before = shape()
+    operation = PartitionTable("Trial", column="at", interval="month", primary_key="trial_once")
+    partition(state, operation=operation)
+    keys = "SELECT contype, pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'trial_once'"
+    assert sql(keys) == [("p", "PRIMARY KEY (meter_id, at) INCLUDE (index)")]
+    assert sql("SELECT count(*) FROM pg_indexes WHERE tablename = 'trial'") == [(4,)]
+    add(state, world.company, THIS_MONTH)
+    with pytest.raises(IntegrityError, match="pkey"), transaction.atomic():
+        add(state, world.company, THIS_MONTH)
+    partition(state, operation=operation, backwards=True)
+    assert (shape(), len(rows(state))) == (before, 1)
 
 
 @pytest.mark.parametrize(
