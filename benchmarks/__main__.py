@@ -28,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--quick", action="store_true", help="small sizes: minutes for everything")
     top.add_argument("--rounds", type=int, default=3, help="how often each is measured (default 3)")
     top.add_argument("--size", type=int, help="another size than the section's own")
+    top.add_argument("--readings", type=int, default=0, help="G: readings behind the admin's lists (10 per meter)")
     top.add_argument("--output", type=Path, help="folder of the results")
     top.add_argument("--strict", action="store_true", help="a missed goal is a failure")
     return top
@@ -54,7 +55,13 @@ def measure(section: Section, options: argparse.Namespace, folder: Path) -> int:
     """One section, in this process."""
     print(f"== {section.letter}. {section.title}", flush=True)
     size = options.size or (section.quick if options.quick else section.full)
-    run = Run(size=size, rounds=options.rounds, quick=options.quick, say=lambda text: print(text, flush=True))
+    run = Run(
+        size=size,
+        rounds=options.rounds,
+        quick=options.quick,
+        readings=options.readings,
+        say=lambda text: print(text, flush=True),
+    )
     run.machine = machine.facts() | ({} if section.own_server else machine.server(server_url()))
     section.measure(run)
     result = results.content(section, run, day=datetime.now(UTC).date())
@@ -71,7 +78,7 @@ def measure(section: Section, options: argparse.Namespace, folder: Path) -> int:
 def measure_apart(section: Section, options: argparse.Namespace, folder: Path) -> int:
     """A section in a process of its own: its settings, its memory, and its failure stay with it."""
     command = [sys.executable, "-m", "benchmarks", section.letter, "--rounds", str(options.rounds)]
-    command += ["--output", str(folder)]
+    command += ["--output", str(folder), "--readings", str(options.readings)]
     command += ["--quick"] * options.quick + ["--strict"] * options.strict
     command += ["--size", str(options.size)] if options.size else []
     status = subprocess.run(command, check=False).returncode  # noqa: S603  (this program)

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import uuid
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -12,6 +14,7 @@ from benchmarks.databases import FILL
 
 CIS, HEADEND, SECRET = "bench-cis", "bench-headend", "bench-secret"
 COMPANY, FACTOR = "1", "1"
+READINGS = Path(__file__).resolve().parent / "readings_fill.sql"
 
 
 def fill(connection: psycopg.Connection[Any], *, meters: int, cis_url: str) -> None:
@@ -22,6 +25,19 @@ def fill(connection: psycopg.Connection[Any], *, meters: int, cis_url: str) -> N
     create_peer(kind="cis", app_code=CIS, app_secret=SECRET, name=CIS, url=cis_url, companies=[COMPANY])
     create_peer(kind="headend", app_code=HEADEND, app_secret=SECRET, name=HEADEND, manufacturers=[FACTOR])
     connection.execute("VACUUM ANALYZE")
+
+
+def make_room(*, since: datetime) -> None:
+    """Partitions for rows of the past."""
+    from protocol.partitions.care import tend_partitions
+
+    tend_partitions(now=timezone.now(), since=since)
+
+
+def fill_readings(connection: psycopg.Connection[Any], *, meters: int, turns: int, first: datetime) -> None:
+    """`turns` readings of each meter, six hours apart, after `first`."""
+    text = READINGS.read_text(encoding="utf-8").replace(":first", first.isoformat())
+    connection.execute(text.replace(":turns", str(turns)).replace(":meters", str(meters)))
 
 
 def enqueue(*, messages: int, meters: int) -> None:

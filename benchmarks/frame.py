@@ -89,8 +89,10 @@ class Measured:
 class Run:
     """One run of one section: how large, how often, and what came of it."""
 
-    def __init__(self, *, size: int, rounds: int, quick: bool, say: Callable[[str], None] = print) -> None:
-        self.size, self.rounds, self.quick, self.say = size, rounds, quick, say
+    def __init__(
+        self, *, size: int, rounds: int, quick: bool, readings: int = 0, say: Callable[[str], None] = print
+    ) -> None:
+        self.size, self.rounds, self.quick, self.readings, self.say = size, rounds, quick, readings, say
         self.measured: list[Measured] = []
         self.left_out: list[tuple[str, str]] = []
         self.notes: list[str] = []

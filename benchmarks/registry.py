@@ -1,9 +1,15 @@
 """Every section, by letter. A new one: a module with a SECTION, and its line here."""
 
-from benchmarks import intake_http, scaleout, settlement
+from benchmarks import export, growth, intake_http, scaleout, settlement
 from benchmarks.frame import Section
 
-SECTIONS: tuple[Section, ...] = (intake_http.SECTION, settlement.SECTION, scaleout.SECTION)
+SECTIONS: tuple[Section, ...] = (
+    intake_http.SECTION,
+    settlement.SECTION,
+    export.SECTION,
+    growth.SECTION,
+    scaleout.SECTION,
+)
 
 
 def usual() -> list[Section]:

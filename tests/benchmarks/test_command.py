@@ -15,9 +15,8 @@ from tests.running.processes import ROOT, database_url
 
 
 def options(**changes):
-    return argparse.Namespace(
-        **{"size": None, "quick": True, "rounds": 1, "strict": False, "output": None, "sections": []} | changes
-    )
+    usual = {"size": None, "quick": True, "rounds": 1, "strict": False, "readings": 0, "output": None}
+    return argparse.Namespace(**usual | {"sections": []} | changes)
 
 
 def section_that(measure):
@@ -28,6 +27,24 @@ def section_that(measure):
 def _any_machine(monkeypatch):
     monkeypatch.setattr(command.machine, "server", lambda url: {})
     monkeypatch.setenv("DATABASE_URL", "postgres://nobody@127.0.0.1/nothing")
+
+
+@pytest.mark.django_db
+def test_what_is_left_out_is_told_by_the_status(tmp_path):
+    """Without psql there is no floor of the export; the rest is measured all the same."""
+    words = ["export", "--size", "400", "--rounds", "1", "--output", str(tmp_path)]
+    result = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *words],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": database_url(), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == command.LEFT_OUT, result.stderr
+    content = json.loads((tmp_path / "export.json").read_text())
+    assert {"what": "the floor, psql \\copy", "why": "psql is not installed"} in content["left_out"]
+    assert len(content["comparisons"][0]["contenders"]) >= 2
 
 
 @pytest.mark.django_db
