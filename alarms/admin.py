@@ -157,6 +157,8 @@ class AlarmOccurrenceAdmin(LargeTableAdmin):
 
 @admin.register(AlarmThresholds)
 class AlarmThresholdsAdmin(LinkedAdmin):
+    company_path = "manufacturer__prices__company"
+    shared = True
     list_display = ["manufacturer", "silent_days", "battery_volts"]
     list_select_related = ["manufacturer"]
     search_fields = ["manufacturer__factor_no", "manufacturer__name"]

@@ -1,14 +1,34 @@
 """Putting an act of the staff on record, in the transaction that does it."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from django.apps import apps
 from django.contrib.auth.models import User
 from django.db.models import Model
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
 
 from protocol.models import Company
 from staff.models import StaffAct
 
 Facts = dict[str, Any]
+_VERBS: dict[str, Any] = {"add": _("added"), "change": _("changed"), "delete": _("deleted")}
+_NAMES: dict[str, Any] = {}
+
+
+def name_acts(names: Mapping[str, Any]) -> None:
+    """Say how acts are called for people: {"valve.close": _("close the valve")}. A room does so beside its acts."""
+    _NAMES.update(names)
+
+
+def act_name(act: str) -> str:
+    """An act in the reader's language; "peer.change" of an admin form needs no name of its own."""
+    if act in _NAMES:
+        return str(capfirst(_NAMES[act]))
+    label, _dot, verb = act.rpartition(".")
+    models = {model._meta.model_name: model._meta.verbose_name for model in apps.get_models()}
+    return f"{capfirst(models[label])}: {_VERBS[verb]}" if label in models and verb in _VERBS else act
 
 
 def put_on_record(

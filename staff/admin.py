@@ -28,6 +28,9 @@ from staff.admin_base import (
 )
 from staff.admin_forms import PeerForm
 
+# Registered on import.
+from staff import acts_admin, people_admin  # noqa: F401  isort:skip
+
 admin.site.site_header = _("Gas meter data acquisition")
 admin.site.site_title = _("Gas meter data acquisition")
 admin.site.index_title = _("Overview")
@@ -37,6 +40,7 @@ admin.site.site_url = None
 @admin.register(Company)
 class CompanyAdmin(ReferredTo):
     company_path = "pk"
+    shared = True
     list_display = ["code", "name", "created_at"]
     list_display_links = ["code", "name"]
     search_fields = ["code", "name"]
@@ -47,6 +51,9 @@ class CompanyAdmin(ReferredTo):
 
 @admin.register(Manufacturer)
 class ManufacturerAdmin(ReferredTo):
+    # Of those whose meters the company has: a meter has a price of its company and manufacturer.
+    company_path = "prices__company"
+    shared = True
     list_display = ["factor_no", "name", "created_at"]
     list_display_links = ["factor_no", "name"]
     search_fields = ["factor_no", "name"]
@@ -57,6 +64,7 @@ class ManufacturerAdmin(ReferredTo):
 
 @admin.register(Peer)
 class PeerAdmin(ReferredTo):
+    company_path = "companies"
     form = PeerForm
     list_display = [
         "app_code",
@@ -117,6 +125,7 @@ class PeerAdmin(ReferredTo):
 
 @admin.register(PeerHealth)
 class PeerHealthAdmin(ReadOnlyAdmin):
+    company_path = "peer__companies"
     list_display = ["peer", "sending", "failure_rate", "paused_until", "held_by"]
     list_select_related = ["peer"]
     ordering = ["-failure_rate", "peer"]
@@ -174,6 +183,7 @@ class PrettyTexts(BaseModelAdmin):
 
 @admin.register(InboundMessage)
 class InboundMessageAdmin(PrettyTexts, LargeTableAdmin):
+    company_path = "peer__companies"
     list_display = ["serial_no", "code", "peer", "succeeded", "echo_code", "received_at"]
     list_select_related = ["peer"]
     list_filter = ["succeeded", "received_at", CodeFilter, "peer"]
@@ -199,6 +209,7 @@ class AttemptTable(PrettyTexts, ReadOnlyTable):
 
 @admin.register(OutboundMessage)
 class OutboundMessageAdmin(PrettyTexts, LargeTableAdmin):
+    company_path = "peer__companies"
     list_display = ["serial_no", "code", "peer", "lane", "state", "tries", "created_at", "stuck_at"]
     list_select_related = ["peer"]
     list_filter = ["state", CodeFilter, "peer", ("lane", LinkedFilter)]
@@ -225,6 +236,7 @@ class OutboundMessageAdmin(PrettyTexts, LargeTableAdmin):
 
 @admin.register(OutboundAttempt)
 class OutboundAttemptAdmin(PrettyTexts, LargeTableAdmin):
+    company_path = "message__peer__companies"
     texts = ("answer", "message__body", "message__answer")
     list_display = ["attempted_at", "message_page", "http_status", "echo_code", "duration_ms", "error"]
     list_select_related = ["message"]

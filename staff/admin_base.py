@@ -24,7 +24,8 @@ from django.utils.translation import gettext_lazy as _
 from psycopg.errors import QueryCanceled
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
 
-from staff.scope import within
+from staff.admin_record import Recorded
+from staff.admin_scope import Scoped, visible
 
 COUNT_CAP = 10_000
 LIST_PATIENCE_MS = 5_000
@@ -66,17 +67,7 @@ class ReadOnly(BaseModelAdmin):
         return False
 
 
-class Scoped(BaseModelAdmin):
-    """Shows rows of the user's companies only; `company_path` leads from a row to its company (None: everybody's)."""
-
-    company_path: str | None = None
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = super().get_queryset(request)
-        return rows if self.company_path is None else within(rows, user=request.user, company=self.company_path)
-
-
-class LinkedAdmin(Scoped, ModelAdmin):
+class LinkedAdmin(Recorded, Scoped, ModelAdmin):
     """A page that links to the lists of what refers to its row (the field `linked_lists`)."""
 
     def extra_lists(self, obj: Any) -> Iterable[tuple[str, str]]:
@@ -144,6 +135,7 @@ class LinkedFilter(admin.FieldListFilter):
 
     def __init__(self, field: Field, request: HttpRequest, params: dict[str, Any], *args: Any, **kwargs: Any) -> None:
         self.parameter = lookup_of(field)
+        self.request = request
         super().__init__(field, request, params, *args, **kwargs)
 
     def expected_parameters(self) -> list[str | None]:
@@ -167,7 +159,8 @@ class LinkedFilter(admin.FieldListFilter):
         model = self.field.related_model
         if model is None or not value.isdecimal():
             return value
-        return str(model._base_manager.filter(pk=value).first() or value)
+        rows = visible(model, self.request, admin.site)
+        return str((model._base_manager.all() if rows is None else rows).filter(pk=value).first() or value)
 
 
 def lookup_of(field: Any) -> str:

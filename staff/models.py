@@ -3,11 +3,13 @@
 from typing import ClassVar
 
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from protocol.models import Company
+from staff.permissions import DECLARED, role_name
 
 
 class StaffScope(models.Model):
@@ -25,6 +27,18 @@ class StaffScope(models.Model):
 
     def __str__(self) -> str:
         return str(self.user)
+
+
+class Role(Group):
+    """A group by the name that staff read: the roles that `migrate` makes, and groups of their own."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("role")
+        verbose_name_plural = _("roles")
+
+    def __str__(self) -> str:
+        return role_name(self.name)
 
 
 class StaffAct(models.Model):
@@ -49,11 +63,15 @@ class StaffAct(models.Model):
     class Meta:
         verbose_name = _("staff act")
         verbose_name_plural = _("staff acts")
+        default_permissions = ("view",)
+        permissions = DECLARED
         indexes: ClassVar = [
             # Reader: the page of one row, which shows what was done to it.
             models.Index(fields=["target_model", "target_pk", "id"], name="act_of_target"),
             # Reader: the list of what one person did.
             models.Index(fields=["by", "id"], name="act_of_person"),
+            # Reader: the list of whoever sees some companies only.
+            models.Index(fields=["company", "id"], name="act_of_company"),
         ]
 
     def __str__(self) -> str:

@@ -22,6 +22,7 @@ from protocol.models import (
     PeerKind,
 )
 from readings.models import DailyUsage, Decision, Quality, Reading, ReadingReview, Source
+from staff.models import StaffScope
 
 NOW = datetime.fromisoformat("2026-02-01T12:00:00+08:00")
 DAY = date(2026, 1, 31)
@@ -218,4 +219,8 @@ def add_meters(rows: Rows, *, first: int, last: int) -> None:
 
 
 def make_person(name: str = "chief", *, superuser: bool = True) -> User:
-    return User.objects.create(username=name, is_staff=True, is_superuser=superuser)
+    """Somebody who sees all companies; what they may do beyond that the test says."""
+    person = User.objects.create(username=name, is_staff=True, is_superuser=superuser)
+    if not superuser:
+        StaffScope.objects.create(user=person, all_companies=True)
+    return person

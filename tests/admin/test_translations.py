@@ -19,7 +19,7 @@ from tests.admin.rows import make_person
 
 ROOT = Path(settings.BASE_DIR)
 CATALOGUES = ["zh_Hans", "en"]
-SOURCES = ["alarms", "commands", "config", "meters", "pricing", "protocol", "readings", "simulator"]
+SOURCES = ["alarms", "commands", "config", "meters", "pricing", "protocol", "readings", "simulator", "staff"]
 # Which arguments of a call are words for people; pgettext's first is a context.
 MARKS = {
     "_": [0],
