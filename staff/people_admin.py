@@ -12,7 +12,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import StackedInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
-from unfold.widgets import UnfoldAdminCheckboxSelectMultiple
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from staff.admin_base import LinkedAdmin
 from staff.admin_scope import Scoped
@@ -132,7 +132,7 @@ class PersonAdmin(UserAdmin, LinkedAdmin):
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "groups":
             assert isinstance(request.user, User)
-            kwargs.update(queryset=givable_groups(request.user), widget=UnfoldAdminCheckboxSelectMultiple())
+            kwargs.update(queryset=givable_groups(request.user), widget=UnfoldAdminCheckboxSelectMultipleWidget())
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
@@ -184,7 +184,7 @@ class RoleAdmin(LinkedAdmin):
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "permissions":
-            kwargs.update(queryset=_offered(request), widget=UnfoldAdminCheckboxSelectMultiple())
+            kwargs.update(queryset=_offered(request), widget=UnfoldAdminCheckboxSelectMultipleWidget())
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     @admin.display(description=_("role"))

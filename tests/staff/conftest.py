@@ -12,6 +12,7 @@ from staff.models import StaffScope
 from tests.admin.rows import (
     Rows,
     make_alarm,
+    make_bulk,
     make_command,
     make_everything,
     make_inbound,
@@ -20,6 +21,7 @@ from tests.admin.rows import (
     make_peer,
     make_price,
     make_readings,
+    make_review,
 )
 
 
@@ -40,6 +42,8 @@ def make_other() -> Rows:
     rows = Rows(company, manufacturer, peer, make_price(company, manufacturer, "FREMD-Preis"))
     meter = make_meter(rows, 900)
     make_readings(meter)
+    make_review(meter)
+    make_bulk(meter, by="nobody")
     make_alarm(meter)
     make_command(rows, meter)
     make_inbound(rows, 900)

@@ -7,11 +7,11 @@ from django.forms import ModelChoiceField
 from django.urls import reverse
 
 from alarms.models import Alarm, AlarmOccurrence, AlarmThresholds
-from commands.models import Command, CommandEvent
+from commands.models import BulkCommand, BulkRow, Command, CommandEvent
 from meters.models import Account, AccountEntry, Meter, MeterPrice, MeterState
 from pricing.models import Price, PriceTier, PriceVersion
 from protocol.models import Company, InboundMessage, Manufacturer, OutboundAttempt, OutboundMessage, Peer, PeerHealth
-from readings.models import DailyUsage, Reading
+from readings.models import DailyUsage, Reading, ReadingReview
 from staff.acts import put_on_record
 from staff.admin_scope import Scoped
 from staff.models import Role, StaffAct
@@ -44,6 +44,9 @@ PATHS = {
     CommandEvent: "command__meter__company",
     StaffAct: "company",
     User: "scope__companies",
+    ReadingReview: "meter__company",
+    BulkCommand: "companies",
+    BulkRow: "meter__company",
 }
 # The same for everybody.
 COMMON = {Role}
@@ -55,7 +58,7 @@ def theirs(two: Two):
     """A row of the other company of every model."""
     person = employ("fremd", companies=[two.other.company])
     put_on_record(by=person, act="test.act", target=two.other.company, company=two.other.company)
-    return {model: model.objects.filter(**{path: two.other.company}).first() for model, path in PATHS.items()}
+    return {model: model.objects.filter(**{path: two.other.company.pk}).first() for model, path in PATHS.items()}
 
 
 def test_every_registered_model_is_decided_on():
@@ -70,7 +73,7 @@ def test_nothing_of_another_company_is_seen(clerk, two, theirs, model):
     listed = clerk.get(page(model, "changelist"))
     assert listed.status_code == 200
     seen = {found.pk for found in listed.context["cl"].queryset}
-    own = model.objects.filter(**{PATHS[model]: two.mine.company}).values_list("pk", flat=True)
+    own = model.objects.filter(**{PATHS[model]: two.mine.company.pk}).values_list("pk", flat=True)
     assert row.pk not in seen
     assert seen >= set(own) - {None}
     assert "FREMD" not in listed.text
