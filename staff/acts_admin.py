@@ -29,7 +29,7 @@ class PersonFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[StaffAct]) -> QuerySet[StaffAct]:
         value = self.value()
-        return queryset.filter(by=value) if value and value.isdecimal() else queryset
+        return queryset.filter(by=int(value)) if value and value.isdecimal() else queryset
 
 
 class TargetFilter(admin.SimpleListFilter):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib.admin.options import BaseModelAdmin
+from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Model, QuerySet
@@ -17,7 +17,7 @@ MASK = "••••••"
 SHOWN_ACTS = 10
 
 
-class Recorded(BaseModelAdmin):
+class Recorded(admin.ModelAdmin):
     """Puts added, changed and deleted rows on record, and shows on a row's page what was done to it."""
 
     company_path: str | None = None

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.options import BaseModelAdmin
 from django.contrib.admin.sites import AdminSite
-from django.db.models import Field, Model, QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.encoding import smart_str
 
@@ -52,7 +52,7 @@ def visible(model: type[Model], request: HttpRequest, site: AdminSite) -> QueryS
 class ScopedRelatedFilter(admin.RelatedFieldListFilter):
     """Offers the related rows that the user sees, and not the names of others."""
 
-    def field_choices(self, field: Field, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, Any]]:
         rows = visible(field.related_model, request, model_admin.admin_site)
         if rows is None:
             return super().field_choices(field, request, model_admin)

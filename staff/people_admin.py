@@ -75,7 +75,7 @@ class ScopeStack(Scoped, StackedInline):
     can_delete = False
     filter_horizontal: ClassVar[Any] = ["companies"]
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return ["all_companies", "companies"] if sees_all(request.user) else ["companies"]
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -176,7 +176,7 @@ class RoleAdmin(LinkedAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Role | None = None) -> bool:
         return obj is not None and super().has_delete_permission(request, obj) and self._may_touch(request, obj)
 
-    def get_fields(self, request: HttpRequest, obj: Role | None = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Role | None = None) -> list[Any]:
         return ["name", "permissions"] if self._writes(request, obj) else ["role", "what_it_may"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Role | None = None) -> list[str]:

@@ -33,7 +33,7 @@ def changes(act: StaffAct) -> SafeString:
 
 def _fact_name(act: StaffAct, name: str) -> str:
     try:
-        return str(capfirst(apps.get_model(act.target_model)._meta.get_field(name).verbose_name))  # type: ignore[union-attr]
+        return str(capfirst(apps.get_model(act.target_model)._meta.get_field(name).verbose_name))
     except (LookupError, FieldDoesNotExist, AttributeError, ValueError):
         return name
 

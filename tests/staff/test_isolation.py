@@ -1,5 +1,7 @@
 """Who sees one company sees nothing of another: in no list, page, search, choice, action or history of any model."""
 
+from typing import Any
+
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
@@ -19,7 +21,7 @@ from tests.admin.browsing import page
 from tests.staff.conftest import Two, employ
 
 # How a row of each model leads to its company; a model without an entry here fails.
-PATHS = {
+PATHS: dict[Any, str] = {
     Company: "pk",
     Manufacturer: "prices__company",
     Peer: "companies",
