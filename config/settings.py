@@ -140,6 +140,8 @@ UNFOLD = {
     "SITE_TITLE": _("Gas meter data acquisition"),
     "SITE_HEADER": _("Gas meter data acquisition"),
     "SITE_URL": None,
+    "COMMAND": {"search_callback": "office.command_search.find"},
+    "DASHBOARD_CALLBACK": "office.home.home",
     "STYLES": [lambda request: static("office/office.css")],
     "SITE_SYMBOL": "gas_meter",
     "SHOW_LANGUAGES": True,
@@ -227,6 +229,8 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 3000},
     },
     "settle-yesterday": {"task": "readings.settle_due", "schedule": crontab(hour="0", minute="30")},
+    "count-ahead": {"task": "office.count_ahead", "schedule": crontab(minute="*/5"), "options": {"expires": 290}},
+    "tidy-office": {"task": "office.tidy", "schedule": crontab(hour="2", minute="30")},
     "settle-late": {"task": "readings.settle_due", "schedule": crontab(minute="*/10"), "options": {"expires": 590}},
 }
 

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from meters.models import Account, AccountEntry, BillingModel, Meter, MeterPrice, MeterState, MeterStatus, ValveState
+from meters.search import beginning_with, containing, numbered_exactly
 from protocol.models import OutboundMessage
 from staff.admin_base import (
     LargeTableAdmin,
@@ -74,9 +75,7 @@ class MeterAdmin(LargeTableAdmin):
     list_select_related = ["company", "manufacturer", "state"]
     list_filter = ["status", "company", "manufacturer", "state__valve", "meter_type", "billing_model", "customer_type"]
     search_fields = ["meter_no", "user_no", "user_name", "address", "device_id", "phone"]
-    search_help_text = _(
-        "Meter number, user number, user name, address, device id or phone; a whole number is found at once"
-    )
+    search_help_text = _("A whole number, phone or device id; the beginning of a number; or parts of name and address")
     ordering = ["-id"]
     sortable_by = ["meter_no", "user_no"]
     fieldsets: ClassVar[Any] = [
@@ -118,11 +117,14 @@ class MeterAdmin(LargeTableAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """A whole number first, which an index finds; a part of anything reads the table."""
-        exact = queryset.filter(numbered(search_term.strip()))
-        if search_term and exact.exists():
-            return exact, False
-        return super().get_search_results(request, queryset, search_term)
+        """A whole number, else the beginning of one, else parts of name and address: each through an index."""
+        if not search_term.strip():
+            return queryset, False
+        for find in (numbered_exactly, beginning_with):
+            found = find(queryset, search_term)
+            if found.exists():
+                return found, False
+        return containing(queryset, search_term), False
 
     def extra_lists(self, obj: Meter) -> Iterable[tuple[str, str]]:
         return [(str(_("Outbound messages")), list_url(OutboundMessage, lane=obj.pk))]

@@ -3,10 +3,12 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
+from django.urls import reverse
 from django.utils import timezone
 
 from meters.models import Meter
+from meters.search import numbered_exactly
 from office.bulk_pages import BulkActions
 from office.life import life_of
 from office.meter_pages import MeterActs, buttons
@@ -19,10 +21,20 @@ admin.site.unregister(Meter)
 @admin.register(Meter)
 class MeterLifeAdmin(BulkActions, MeterActs):
     actions = ["close_valves", "open_valves"]
+    list_filter = [*MeterActs.list_filter, "account__in_arrears"]
     change_form_outer_before_template = "office/life.html"
 
     def get_urls(self) -> list[Any]:
         return self.act_urls() + super().get_urls()
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """What is found exactly once needs no list."""
+        term = request.GET.get("q", "").strip()
+        if request.method == "GET" and term and self.has_view_permission(request):
+            found = list(numbered_exactly(self.get_queryset(request), term).filter(status="active")[:2])
+            if len(found) == 1 and set(request.GET) == {"q"}:
+                return HttpResponseRedirect(reverse("admin:meters_meter_change", args=[found[0].pk]))
+        return super().changelist_view(request, extra_context)
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
         meter = self.get_object(request, object_id)

@@ -154,6 +154,10 @@ class DailyUsage(models.Model):
             models.UniqueConstraint(fields=["meter", "day", "tier"], name="daily_usage_once"),
             models.CheckConstraint(condition=Q(volume__gte=0, amount__gte=0), name="daily_usage_not_negative"),
         ]
+        indexes: ClassVar = [
+            # Reader: the home page's figures of a day. Days are settled one after another, so their rows lie together.
+            BrinIndex(fields=["day"], name="daily_usage_of_day", pages_per_range=32, autosummarize=True),
+        ]
 
     def __str__(self) -> str:
         return f"{self.meter_id} {self.day} #{self.tier}"

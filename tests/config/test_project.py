@@ -30,6 +30,8 @@ def test_every_beat_entry_names_a_task_that_exists(settings):
         "deliver": "protocol.deliver",
         "expire-commands": "commands.expire",
         "carry-out-bulks": "commands.carry_out_bulks",
+        "count-ahead": "office.count_ahead",
+        "tidy-office": "office.tidy",
         "tend-partitions": "protocol.tend_partitions",
         "forget-serials": "protocol.forget_serials",
         "watch-silence": "alarms.watch_silence",
