@@ -25,5 +25,5 @@ DROP = """
 
 
 class Migration(migrations.Migration):
-    dependencies = [("meters", "0002_storage")]
+    dependencies = [("meters", "0003_state_storage")]
     operations = [migrations.RunSQL(MAKE, DROP)]
