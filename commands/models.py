@@ -57,9 +57,16 @@ class Command(models.Model):
         null=True,
         blank=True,
         related_name="+",
+        db_index=False,
     )
     replay_of = models.ForeignKey(
-        "self", models.PROTECT, verbose_name=_("replay of"), null=True, blank=True, related_name="replays"
+        "self",
+        models.PROTECT,
+        verbose_name=_("replay of"),
+        null=True,
+        blank=True,
+        related_name="replays",
+        db_index=False,
     )
     message = models.OneToOneField(
         OutboundMessage, models.PROTECT, verbose_name=_("message"), null=True, blank=True, related_name="command"
