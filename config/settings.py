@@ -174,6 +174,10 @@ SETTLEMENT_CONNECTIONS = env.int("SETTLEMENT_CONNECTIONS", default=2)
 ALARM_SILENT_DAYS = env.int("ALARM_SILENT_DAYS", default=3)
 ALARM_BATTERY_VOLTS = Decimal(env.str("ALARM_BATTERY_VOLTS", default="3.0"))
 
+# Exports in the background: web and worker must see the same directory.
+EXPORT_DIR = env.str("EXPORT_DIR", default=str(BASE_DIR / "var" / "exports"))
+EXPORT_LIFE_HOURS = env.int("EXPORT_LIFE_HOURS", default=24)
+
 # Outbound delivery (R15).
 OUTBOX_BATCH = env.int("OUTBOX_BATCH", default=500)
 OUTBOX_CONCURRENCY = env.int("OUTBOX_CONCURRENCY", default=512)
@@ -223,6 +227,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "expire-commands": {"task": "commands.expire", "schedule": 60.0, "options": {"expires": 55}},
     "carry-out-bulks": {"task": "commands.carry_out_bulks", "schedule": 5.0, "options": {"expires": 5}},
+    "sweep-exports": {"task": "analysis.sweep_exports", "schedule": 60.0, "options": {"expires": 55}},
     "watch-silence": {
         "task": "alarms.watch_silence",
         "schedule": crontab(minute="20"),

@@ -5,6 +5,7 @@ from django.urls import URLPattern, include, path, re_path
 from django.views.generic import RedirectView
 
 from alarms.endpoints import TakeAlarm
+from analysis.api import VIEWS as ANALYSIS
 from commands.endpoints import CancelCommand, SendCommand, TakeResult
 from config.views import healthz, not_found
 from meters.endpoints import RegisterMeter
@@ -40,6 +41,7 @@ def message(code: str, route: str, endpoint: type[MessageEndpoint]) -> URLPatter
 
 urlpatterns = [
     *(message(*row) for row in MESSAGES),
+    *(path(f"api/analysis/{view.table.name}", view.as_view()) for view in ANALYSIS),
     re_path(r"^api/", not_found),
     path("healthz", healthz),
     path("admin/", admin.site.urls),

@@ -34,6 +34,7 @@ def test_every_beat_entry_names_a_task_that_exists(settings):
         "tidy-office": "office.tidy",
         "tend-partitions": "protocol.tend_partitions",
         "forget-serials": "protocol.forget_serials",
+        "sweep-exports": "analysis.sweep_exports",
         "watch-silence": "alarms.watch_silence",
         "settle-yesterday": "readings.settle_due",
         "settle-late": "readings.settle_due",

@@ -1,0 +1,132 @@
+"""Exports in the admin: from a list to the form, to the page with progress, to the file; tokens."""
+
+import json
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from analysis.jobs import run_export
+from analysis.models import ApiToken, ExportJob, ExportState
+from meters.models import Meter
+from staff.models import StaffAct
+from tests.admin.rows import make_everything, make_person
+from tests.analysis.people import analyst
+
+
+@pytest.fixture(autouse=True)
+def directory(settings, tmp_path):
+    settings.EXPORT_DIR = str(tmp_path)
+    return tmp_path
+
+
+def signed_in(person):
+    client = Client()
+    client.force_login(person)
+    return client
+
+
+def page(what, *args):
+    return reverse(f"admin:analysis_exportjob_{what}", args=args)
+
+
+def ask(client, **fields):
+    form = {"table": "meters", "asked": "{}", "form": "csv", "language": "zh-hans", "local_times": "on", "bom": "on"}
+    return client.post(page("add"), form | fields)
+
+
+@pytest.mark.django_db
+def test_a_list_leads_to_the_form_with_its_filters_or_its_chosen_rows():
+    make_everything()
+    client = signed_in(analyst())
+    listed = reverse("admin:meters_meter_changelist") + "?status__exact=active"
+    first = Meter.objects.first().pk
+    for across, asked in (("1", {"list": "status__exact=active"}), ("0", {"ids": [first]})):
+        answer = client.post(
+            listed, {"action": "export_rows", "_selected_action": [first], "select_across": across, "index": "0"}
+        )
+        query = parse_qs(urlparse(answer["Location"]).query)
+        assert query["table"] == ["meters"]
+        assert json.loads(query["asked"][0]) == asked
+        assert client.get(answer["Location"]).status_code == 200
+
+
+@pytest.mark.django_db
+def test_without_the_permission_a_list_offers_no_export():
+    make_everything()
+    client = signed_in(analyst(export=False))
+    assert "export_rows" not in client.get(reverse("admin:meters_meter_changelist")).text
+    assert client.get(page("add")).status_code == 403
+    assert ask(client).status_code == 403
+    assert not ExportJob.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_from_the_form_to_the_file():
+    make_everything()
+    client = signed_in(analyst(companies=["10001"]))
+    answer = ask(client, asked='{"list": "status__exact=active"}')
+    job = ExportJob.objects.get()
+    assert answer["Location"] == page("change", job.pk)
+    assert job.shape == {"language": "zh-hans", "local_times": True, "bom": True, "gzip": False, "safe": True}
+    waiting = client.get(page("change", job.pk)).text
+    assert page("state", job.pk) in waiting
+    assert page("cancel", job.pk) in waiting
+    told = client.get(page("state", job.pk)).json()
+    assert (told["state"], told["rows"], told["percent"], told["finished"]) == ("queued", 0, 0, False)
+    assert client.get(page("file", job.pk)).status_code == 404
+    assert run_export(job.pk)
+    assert page("file", job.pk) in client.get(page("change", job.pk)).text
+    assert client.get(page("state", job.pk)).json()["percent"] == 100
+    file = client.get(page("file", job.pk))
+    content = b"".join(file.streaming_content)
+    assert content.startswith(b"\xef\xbb\xbf")
+    assert content.count(b"\n") == 3
+    assert file["Content-Disposition"] == f'attachment; filename="meters-{job.pk}.csv"'
+    assert StaffAct.objects.filter(act="export.download").count() == 1
+    ExportJob.objects.update(expires_at=timezone.now())
+    assert client.get(page("file", job.pk)).status_code == 404
+    for what in ("state", "file", "change"):
+        assert signed_in(analyst(f"other-{what}")).get(page(what, job.pk)).status_code in (302, 404)
+
+
+@pytest.mark.django_db
+def test_cancelling_on_the_page():
+    make_everything()
+    client = signed_in(analyst())
+    ask(client)
+    job = ExportJob.objects.get()
+    assert client.get(page("cancel", job.pk)).status_code == 405
+    assert signed_in(analyst("other")).post(page("cancel", job.pk)).status_code == 404
+    assert ExportJob.objects.get().state == ExportState.QUEUED
+    assert client.post(page("cancel", job.pk)).status_code == 302
+    assert ExportJob.objects.get().state == ExportState.CANCELLED
+
+
+@pytest.mark.django_db
+def test_a_list_that_does_not_exist_is_refused_and_asks_nothing():
+    make_everything()
+    answer = ask(signed_in(analyst()), asked='{"filters": {"nonsense": "1"}}')
+    assert answer["Location"] == page("add")
+    assert not ExportJob.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_token_is_shown_once():
+    client, person = signed_in(make_person()), analyst()
+    add = reverse("admin:analysis_apitoken_add")
+    answer = client.post(add, {"user": person.pk, "name": "notebook"}, follow=True)
+    token = ApiToken.objects.get()
+    shown = next(str(message) for message in answer.context["messages"] if ": " in str(message) or "：" in str(message))
+    text = shown.replace("：", ": ").rpartition(": ")[2].strip()
+    assert Client().get("/api/analysis/meters", headers={"Authorization": f"Token {text}"}).status_code == 200
+    changed = reverse("admin:analysis_apitoken_change", args=[token.pk])
+    for url in (changed, reverse("admin:analysis_apitoken_changelist")):
+        assert text not in client.get(url).text
+        assert token.digest not in client.get(url).text
+    client.post(reverse("admin:analysis_apitoken_delete", args=[token.pk]), {"post": "yes"})
+    assert not ApiToken.objects.exists()
+    assert list(StaffAct.objects.order_by("id").values_list("act", flat=True)) == ["token.make", "token.revoke"]
+    assert not any(text in str(act.__dict__) for act in StaffAct.objects.all())
