@@ -23,7 +23,7 @@ _REMEMBER = """
 """
 _LOCK = """
     SELECT count(*) FROM (
-        SELECT 1 FROM meters_account WHERE meter_id = ANY(%(meters)s) ORDER BY meter_id FOR UPDATE) locked
+        SELECT 1 FROM meters_account WHERE meter_id = ANY(%(meters)s) ORDER BY is_heir, meter_id FOR UPDATE) locked
 """
 _MOVE_BACK = """
     UPDATE meters_account a

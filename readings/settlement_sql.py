@@ -1,9 +1,10 @@
 """The statements of the daily settlement, in the order in which they run.
 
 Between them stand temporary tables of one chunk; the first is analysed, since the planner would guess `again` wrong.
+Large tables are asked for the chunk's range of meters too: their scans begin and end there, whatever join is chosen.
 Parameters: `first` and `last` meter id, `heirs` (meters that replaced another are settled after those that did not:
-their running cycle goes on from these), `through` day, `zone` of the
-platform; after MOMENTS also `from_moment` and `to_moment`.
+their running cycle goes on from these), `through` day, `zone` of the platform; after MOMENTS also `from_moment` and
+`to_moment`.
 """
 
 from pricing.cycles import CYCLE_BLOCK_SQL
@@ -23,7 +24,7 @@ LOCK_FOR_PRICE = """
         SELECT 1 FROM meters_account
         WHERE meter_id IN (SELECT meter_id FROM meters_meterprice
             WHERE price_id = %(price)s AND (ends IS NULL OR ends > %(begins)s))
-        ORDER BY meter_id FOR UPDATE) locked
+        ORDER BY is_heir, meter_id FOR UPDATE) locked
 """
 
 MOVE_BACK_FOR_PRICE = """
@@ -89,7 +90,7 @@ UNDO = """
 # the version in effect of the price that the meter had; the version also says when the day's cycle began. `carried` is
 # what that cycle had used before the first day that is due: kept on the account for the cycle that simply goes on.
 # Meters settled again, and those whose price gets a new version, have a silent row for their last day: their cycle is
-# known even when no usage is left.
+# known even when no usage is left. `since` is what the due days before this one used, `latest` marks the last row.
 DAYS = """
     CREATE TEMPORARY TABLE days ON COMMIT DROP AS
     WITH spans AS (
@@ -104,7 +105,8 @@ DAYS = """
             SELECT d.meter_id, d.begins, d.through_day, r.index, (r.read_at AT TIME ZONE %(zone)s)::date AS day
             FROM due d JOIN readings_reading r
                 ON r.meter_id = d.meter_id AND r.read_at >= d.from_moment AND r.read_at < d.to_moment
-            WHERE r.quality = 'valid' AND r.read_at >= %(from_moment)s AND r.read_at < %(to_moment)s OFFSET 0) dated
+            WHERE r.quality = 'valid' AND r.meter_id BETWEEN %(first)s AND %(last)s
+                AND r.read_at >= %(from_moment)s AND r.read_at < %(to_moment)s OFFSET 0) dated
         WHERE day BETWEEN begins AND through_day
         GROUP BY meter_id, day),
     ends AS (
@@ -121,14 +123,18 @@ DAYS = """
         FROM ends c
         JOIN meters_meterprice mp
             ON mp.meter_id = c.meter_id AND mp.starts <= c.day AND (mp.ends IS NULL OR c.day < mp.ends)
+                AND mp.meter_id BETWEEN %(first)s AND %(last)s
         JOIN spans s ON s.price_id = mp.price_id AND s.starts <= c.day AND c.day < s.ends)
-    SELECT p.meter_id, p.day, p.silent, p.version_id, p.cycle_start,
-        coalesce(p.index, lag(p.index) OVER meter, d.opening) AS index,
-        CASE WHEN p.silent THEN 0 ELSE p.index - coalesce(lag(p.index) OVER meter, d.opening) END AS volume,
+    SELECT p.meter_id, p.day, p.silent, p.version_id, p.cycle_start, p.day > d.settled_through AS fresh,
+        p.latest, coalesce(p.index, p.previous, d.opening) AS index,
+        coalesce(p.index - coalesce(p.previous, d.opening), 0) AS volume,
+        coalesce(p.previous - d.opening, 0) AS since,
         CASE WHEN NOT d.again AND p.cycle_start = d.cycle_start AND p.cycle_start <= d.begins
             THEN d.cycle_volume END AS carried
-    FROM priced p JOIN due d ON d.meter_id = p.meter_id
-    WINDOW meter AS (PARTITION BY p.meter_id ORDER BY p.day)
+    FROM (
+        SELECT *, lag(index) OVER meter AS previous, lead(day) OVER meter IS NULL AS latest
+        FROM priced WINDOW meter AS (PARTITION BY meter_id ORDER BY day)) p
+    JOIN due d ON d.meter_id = p.meter_id
 """.replace("<cycle block>", CYCLE_BLOCK_SQL.format(day="c.day", months="s.cycle_months")).replace(
     # Asked once for the chunk: hardly any day has a version that begins.
     "<version begins>",
@@ -139,7 +145,7 @@ DAYS = """
 # For any other cycle the rows say it: the volume used before the first meter of the chain (a meter and those it
 # replaced), the meter's own days before those that are due, and all days of the meters it replaced; those that are
 # settled in this same chunk have theirs in `days`. Cycles of different lengths overlap where a version or a price
-# begins, so `used` adds up all days that are due: those before the cycle began are taken off here.
+# begins, so `since` counts all days that are due: those before the cycle began are taken off here.
 CARRIED = """
     UPDATE days y SET carried = c.volume
     FROM (
@@ -168,24 +174,18 @@ CARRIED = """
     WHERE y.carried IS NULL AND y.meter_id = c.meter_id AND y.cycle_start = c.cycle_start
 """
 
-USED = """
-    CREATE TEMPORARY TABLE used ON COMMIT DROP AS
-    SELECT meter_id, day, silent, index, version_id, cycle_start, volume,
-        carried - volume + sum(volume) OVER (PARTITION BY meter_id ORDER BY day) AS before
-    FROM days
-"""
-
 # The tier split: the overlap of (used before, used after] with each tier. A day of 0 goes to the tier it stands in.
 PARTS = """
     CREATE TEMPORARY TABLE parts ON COMMIT DROP AS
-    SELECT meter_id, day, position AS tier, part AS volume, unit_price, round(part * unit_price, 4) AS amount
+    SELECT meter_id, day, fresh, position AS tier, part AS volume, unit_price, round(part * unit_price, 4) AS amount
     FROM (
-        SELECT u.meter_id, u.day, u.volume, u.before, t.position, t.lower, t.upper, t.unit_price,
-            greatest(least(u.before + u.volume, t.upper) - greatest(u.before, t.lower), 0) AS part
-        FROM used u JOIN pricing_pricetier t ON t.version_id = u.version_id
-        WHERE NOT u.silent) split
-    WHERE part > 0
-       OR (volume = 0 AND (before > lower OR position = 1) AND (upper IS NULL OR before <= upper))
+        SELECT u.meter_id, u.day, u.fresh, t.position, t.unit_price,
+            least(u.after, t.upper) - greatest(u.before, t.lower) AS part
+        FROM (SELECT *, carried + since AS before, carried + since + volume AS after
+              FROM days WHERE NOT silent OFFSET 0) u
+        JOIN pricing_pricetier t ON t.version_id = u.version_id AND (t.upper IS NULL OR u.before <= t.upper)
+            AND (u.after > t.lower OR u.volume = 0 AND t.position = 1)
+        WHERE u.volume = 0 OR u.before < t.upper OR t.upper IS NULL) split
     ORDER BY meter_id, day, position
 """
 
@@ -195,48 +195,40 @@ USAGE = """
 """
 
 # All that changes on each account. `again` is what the days cost that had been settled before, `fresh` the new ones.
-OUTCOME = """
-    CREATE TEMPORARY TABLE outcome ON COMMIT DROP AS
-    SELECT d.meter_id, d.through_day, d.kept_here, d.closes_on,
-        coalesce(l.index, d.opening) AS index, l.meter_id IS NOT NULL AS has_days, l.cycle_start, l.cycle_volume,
-        coalesce(n.volume, 0) - coalesce(u.volume, 0) AS volume,
-        coalesce(u.amount, 0) AS undone, coalesce(n.again, 0) AS again, coalesce(n.fresh, 0) AS fresh
-    FROM due d
-    LEFT JOIN undone u ON u.meter_id = d.meter_id
-    LEFT JOIN (
-        SELECT p.meter_id, sum(p.volume) AS volume,
-            coalesce(sum(p.amount) FILTER (WHERE p.day <= x.settled_through), 0) AS again,
-            coalesce(sum(p.amount) FILTER (WHERE p.day > x.settled_through), 0) AS fresh
-        FROM parts p JOIN due x ON x.meter_id = p.meter_id GROUP BY p.meter_id) n ON n.meter_id = d.meter_id
-    LEFT JOIN (
-        SELECT DISTINCT ON (meter_id) meter_id, index, cycle_start, before + volume AS cycle_volume
-        FROM used ORDER BY meter_id, day DESC) l ON l.meter_id = d.meter_id
-    ORDER BY d.meter_id
-"""
-
+# The history of the accounts of billing model 3 says the same: what new days cost, and what settling again changed.
 BOOK = """
-    UPDATE meters_account a
-    SET settled_through = o.through_day,
-        unsettled_from = o.through_day + 1,
-        settled_index = o.index,
-        cycle_start = CASE WHEN o.has_days THEN o.cycle_start ELSE a.cycle_start END,
-        cycle_volume = CASE WHEN o.has_days THEN o.cycle_volume ELSE a.cycle_volume END,
-        settled_volume = a.settled_volume + o.volume,
-        settled_amount = a.settled_amount - o.undone + o.again + o.fresh,
-        in_arrears = a.closes_on IS NULL AND coalesce(
-            a.overdraft_limit + a.credited - (a.settled_amount - o.undone + o.again + o.fresh) <= 0, false)
-    FROM outcome o
-    WHERE a.meter_id = o.meter_id
-"""
-
-# The history of the accounts of billing model 3: what new days cost, and what settling others again has changed.
-ENTRIES = """
+    WITH outcome AS (
+        SELECT d.meter_id, d.through_day, coalesce(l.index, d.opening) AS index, l.meter_id IS NOT NULL AS has_days,
+            l.cycle_start, l.carried + l.since + l.volume AS cycle_volume,
+            coalesce(n.volume, 0) - coalesce(u.volume, 0) AS volume,
+            coalesce(u.amount, 0) AS undone, coalesce(n.again, 0) AS again, coalesce(n.fresh, 0) AS fresh
+        FROM due d
+        LEFT JOIN undone u ON u.meter_id = d.meter_id
+        LEFT JOIN (
+            SELECT meter_id, sum(volume) AS volume, sum(amount) FILTER (WHERE NOT fresh) AS again,
+                sum(amount) FILTER (WHERE fresh) AS fresh
+            FROM parts GROUP BY meter_id) n ON n.meter_id = d.meter_id
+        LEFT JOIN days l ON l.meter_id = d.meter_id AND l.latest),
+    booked AS (
+        UPDATE meters_account a
+        SET settled_through = o.through_day,
+            unsettled_from = o.through_day + 1,
+            settled_index = o.index,
+            cycle_start = CASE WHEN o.has_days THEN o.cycle_start ELSE a.cycle_start END,
+            cycle_volume = CASE WHEN o.has_days THEN o.cycle_volume ELSE a.cycle_volume END,
+            settled_volume = a.settled_volume + o.volume,
+            settled_amount = a.settled_amount - o.undone + o.again + o.fresh,
+            in_arrears = a.closes_on IS NULL AND coalesce(
+                a.overdraft_limit + a.credited - (a.settled_amount - o.undone + o.again + o.fresh) <= 0, false)
+        FROM outcome o
+        WHERE a.meter_id = o.meter_id AND a.meter_id BETWEEN %(first)s AND %(last)s
+        RETURNING a.meter_id, a.kept_here, o.through_day, o.undone, o.again, o.fresh)
     INSERT INTO meters_accountentry (meter_id, kind, amount, day, old_amount, new_amount, reference)
     SELECT meter_id, 'correction', undone - again, through_day, undone, again, ''
-    FROM outcome WHERE kept_here AND undone <> again
+    FROM booked WHERE kept_here AND undone <> again
     UNION ALL
     SELECT meter_id, 'settlement', -fresh, through_day, NULL, NULL, ''
-    FROM outcome WHERE kept_here AND fresh <> 0
+    FROM booked WHERE kept_here AND fresh <> 0
 """
 
 # Who is the last of a chain must not change while a balance is on its way to it.
@@ -244,7 +236,7 @@ LOCK_HEIRS = """
     SELECT count(*) FROM (
         SELECT 1 FROM meters_account
         WHERE meter_id IN (
-            SELECT h.id FROM outcome o
+            SELECT h.id FROM due o
             JOIN meters_meter m ON m.id = o.meter_id
             JOIN meters_meter h ON h.origin_id = coalesce(m.origin_id, m.id) AND h.id > m.id
             WHERE o.kept_here AND o.closes_on IS NOT NULL)
@@ -255,7 +247,7 @@ LOCK_HEIRS = """
 CARRY = """
     WITH carried_on AS (
         SELECT d.meter_id, d.through_day, a.balance, heir.id AS heir_id
-        FROM outcome d
+        FROM due d
         JOIN meters_account a ON a.meter_id = d.meter_id AND a.balance <> 0
         JOIN meters_meter m ON m.id = d.meter_id
         CROSS JOIN LATERAL (
@@ -276,12 +268,12 @@ CARRY = """
     WHERE a.meter_id = c.heir_id
 """
 
-COUNTS = "SELECT (SELECT count(*) FROM used WHERE NOT silent), (SELECT count(*) FROM due)"
+COUNTS = "SELECT (SELECT count(*) FROM days WHERE NOT silent), (SELECT count(*) FROM due)"
 
 STEPS = (
     TUNE,
     DUE,
-    "ANALYZE due",
+    "ANALYZE due (meter_id, again)",
     MOMENTS,
     REOPEN,
     UNDONE,
@@ -289,13 +281,10 @@ STEPS = (
     DAYS,
     "CREATE INDEX ON days (meter_id)",
     CARRIED,
-    USED,
     PARTS,
     USAGE,
-    OUTCOME,
     BOOK,
-    ENTRIES,
     LOCK_HEIRS,
     CARRY,
 )
-CLEAR = "DROP TABLE due, undone, days, used, parts, outcome"
+CLEAR = "DROP TABLE due, undone, days, parts"

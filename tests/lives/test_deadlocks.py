@@ -8,20 +8,25 @@ import time_machine
 from django.utils import timezone
 
 from commands.models import Command
-from meters.models import Meter, MeterState
+from meters.models import Account, Meter, MeterState
+from protocol import transactions
 from protocol.lanes import ClaimedLane, Mail
 from protocol.models import OutboundMessage
 from protocol.recording import record, result_of
 from protocol.sending import Outcome
 from readings import intake, replacement
+from readings import settlement_sql as sql
+from readings.settlement import settle
 from tests.lives.meetings import Pause, meet
 from tests.lives.proof import prove_books
-from tests.world import COMPANY, FACTOR, build_world, local
+from tests.readings.elsewhere import Interrupted, done, elsewhere, until_done_or_waiting
+from tests.world import COMPANY, FACTOR, PRICE, build_world, local
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 METER, OTHER = "188011110128", "188011110129"
 OK = "0000"
+SINGLE = {"priceType": "1", "cycleLength": ""}
 
 
 @pytest.fixture(autouse=True)
@@ -111,3 +116,45 @@ def test_a_deadlock_at_unique_indexes_is_run_again(world, monkeypatch):
     assert "已存在，表具注册失败" in registered["echoMsg"]
     assert set(Meter.objects.values_list("meter_no", "status")) == {(METER, "ended"), (OTHER, "active")}
     prove_books()
+
+
+def test_a_new_version_of_a_price_meets_a_settlement_that_carries_a_balance(world, monkeypatch, settings):
+    """The chunk holds another meter of that price and goes on to the heir, which has the price too."""
+    settings.PRICE_MAX_BACKDATE_DAYS = 60
+    world.create_price("单价", **SINGLE, priceDetail={"priceLength": "1", "price1": "9"})
+    assert world.register(METER, sdateTime="2026-03-10")["echoCode"] == OK
+    assert world.report(local("2026-03-18 08:00:00"), "5", METER)["echoCode"] == OK
+    assert replace(world, METER, OTHER)["echoCode"] == OK
+    assert about(world, "1008", OTHER, newPriceCode="单价")["echoCode"] == OK
+    third = "188011110130"
+    assert world.register(third, priceCode="单价", sdateTime="2026-03-10")["echoCode"] == OK
+    settle(through=timezone.localdate(), now=timezone.now())
+    adjust(world, "2026-03-15", "2")
+    assert world.report(timezone.now(), "3", third)["echoCode"] == OK
+
+    def take_up_elsewhere():
+        adjust(world, "2026-03-16", "8", code="单价")
+        begun.append(elsewhere(lambda: settle(through=timezone.localdate(), now=timezone.now())))
+        assert not until_done_or_waiting(begun[0])
+
+    begun, broken = [], []
+    monkeypatch.setattr(transactions, "broken_off", broken.append)
+    monkeypatch.setattr(sql, "STEPS", Interrupted(sql.STEPS, {sql.DUE: take_up_elsewhere}))
+    settle(through=timezone.localdate(), now=timezone.now())
+    done(begun[0])
+    assert broken == []
+    assert dict(Account.objects.values_list("meter__meter_no", "settled_amount")) == {METER: 18, OTHER: 0, third: 24}
+    prove_books()
+
+
+def adjust(world, begins, unit_price, code=PRICE):
+    answer = world.create_price(
+        code,
+        **SINGLE,
+        priceProperty="2",
+        priceVersion="V2",
+        priceBeginDate=begins,
+        clearFlag="1",
+        priceDetail={"priceLength": "1", "price1": unit_price},
+    )
+    assert answer["echoCode"] == OK

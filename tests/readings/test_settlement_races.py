@@ -104,7 +104,7 @@ def test_two_settlements_at_once_count_nothing_twice(world, monkeypatch):
         begun.append(elsewhere(lambda: settle_through("2025-03-01")))
         assert not until_done_or_waiting(begun[0])
 
-    interrupt(monkeypatch, USED=settle_too)
+    interrupt(monkeypatch, CARRIED=settle_too)
     assert settle_through("2025-03-01") == Settled(meter_days=5, meters=5)
     assert done(begun[0]) == Settled(meter_days=0, meters=0)
     for meter in meters:
