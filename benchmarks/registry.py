@@ -1,6 +1,6 @@
 """Every section, by letter. A new one: a module with a SECTION, and its line here."""
 
-from benchmarks import export, growth, intake_http, scaleout, settlement
+from benchmarks import export, growth, intake_http, scaleout, settlement, sizing
 from benchmarks.frame import Section
 
 SECTIONS: tuple[Section, ...] = (
@@ -9,6 +9,7 @@ SECTIONS: tuple[Section, ...] = (
     export.SECTION,
     growth.SECTION,
     scaleout.SECTION,
+    sizing.SECTION,
 )
 
 
