@@ -6,6 +6,7 @@ goal is a result, not a failure; with --strict it ends with 4.
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -36,6 +37,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     options = parser().parse_args()
+    # Told to end, it leaves no database, process or namespace behind.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         sections = [registry.find(word) for word in options.sections] or registry.usual()
     except KeyError as unknown:

@@ -58,8 +58,9 @@ class Scene:
 
     def forget(self) -> None:
         """Empty the outbox and what the CIS remembers."""
-        self.connection.execute("DELETE FROM protocol_outboundattempt")
-        self.connection.execute("DELETE FROM protocol_outboundmessage")
+        for table in ("protocol_outboundattempt", "protocol_outboundmessage", "protocol_outboundlane"):
+            self.connection.execute(f"DELETE FROM {table}")  # noqa: S608  (our own names)
+            self.connection.execute(f"VACUUM ANALYZE {table}")
         self.ask_cis("/forget", post=True)
 
 
