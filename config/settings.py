@@ -61,6 +61,8 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django_filters",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -149,7 +151,20 @@ UNFOLD = {
     "SIDEBAR": {"show_search": False, "command_search": True, "show_all_applications": True},
 }
 
+# The interface's documentation, for signed-in staff at /docs/.
+INTERFACE_DOCS_PUBLIC = env.bool("INTERFACE_DOCS_PUBLIC", default=False)
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Open Gas DAS",
+    "VERSION": "1",
+    "PREPROCESSING_HOOKS": ["config.openapi.without_views"],
+    "POSTPROCESSING_HOOKS": ["config.openapi.with_everything"],
+    # Served from here: no request goes to another host.
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
 REST_FRAMEWORK = {
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
 }

@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 from alarms.endpoints import TakeAlarm
 from analysis.api import VIEWS as ANALYSIS
 from commands.endpoints import CancelCommand, SendCommand, TakeResult
+from config.docs import DocsView, SchemaView
 from config.views import healthz, not_found
 from meters.endpoints import RegisterMeter
 from pricing.endpoints import SetPrice
@@ -43,6 +44,8 @@ urlpatterns = [
     *(message(*row) for row in MESSAGES),
     *(path(f"api/analysis/{view.table.name}", view.as_view()) for view in ANALYSIS),
     re_path(r"^api/", not_found),
+    path("docs/", DocsView.as_view()),
+    path("docs/schema", SchemaView.as_view(), name="interface-schema"),
     path("healthz", healthz),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
