@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from typing import Any, Final
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.utils.translation import gettext_lazy as _
@@ -12,8 +12,7 @@ from rest_framework.permissions import BasePermission
 
 from analysis.models import ApiToken
 from analysis.tables import Table
-
-EXPORT: Final = "staff.export"
+from staff.permissions import EXPORT
 
 
 def may_export(user: Any, table: Table) -> bool:

@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
-from analysis.access import EXPORT, make_token, may_export
+from analysis.access import make_token, may_export
 from analysis.admin_forms import ExportForm
 from analysis.files import Form
 from analysis.filters import FilterInvalid, UnknownFilter
@@ -32,6 +32,7 @@ from analysis.tables import TABLES
 from analysis.tasks import hint
 from staff.acts import put_on_record
 from staff.admin_base import OFFERED, OfferedAction, ReadOnlyAdmin
+from staff.permissions import EXPORT
 
 
 def export_rows(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:

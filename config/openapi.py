@@ -36,7 +36,7 @@ HEADERS: Final = {
 FLAT: Final = {
     "2001": ("serialNo", "userNo", "deviceId", "factorNo", "meterNo", "valvecontrol", "currentprice", "remainquantity"),
 }
-TEXT: Final = {"type": "string"}
+TEXT: Final[Schema] = {"type": "string"}
 
 
 def without_views(endpoints: list[Any], **kwargs: Any) -> list[Any]:
@@ -74,12 +74,12 @@ def _message(code: str, view: Any) -> Schema:
 
 
 def _answer(code: str) -> Schema:
-    echo = {"type": "string", "enum": [str(known) for known in ERRORS]}
+    echo: Schema = {"type": "string", "enum": [str(known) for known in ERRORS]}
     if code in FLAT:
         inside = dict.fromkeys((*FLAT[code], "rdateTime", "echoMsg"), TEXT)
     else:
         inside = {"echoMsg": {"oneOf": [TEXT, {"type": "object", "additionalProperties": True}]}}
-    schema = {"type": "object", "required": ["echoCode"], "properties": {"echoCode": echo, **inside}}
+    schema: Schema = {"type": "object", "required": ["echoCode"], "properties": {"echoCode": echo, **inside}}
     refused = {"echoCode": "9999", "echoMsg": "meterNo 不能为空"}
     return {"schema": schema, "examples": {"refused": {"value": refused}}}
 

@@ -1,7 +1,6 @@
 """Staff who may export, with some companies or all."""
 
 from django.contrib.auth.models import Permission, User
-from django.contrib.contenttypes.models import ContentType
 
 from analysis.tables import TABLES
 from protocol.models import Company
@@ -21,8 +20,4 @@ def analyst(name="ana", *, companies=None, export=True):
 
 
 def export_permission():
-    found = Permission.objects.filter(codename="export", content_type__app_label="staff").first()
-    if found is None:
-        of = ContentType.objects.get_for_model(StaffScope)
-        found = Permission.objects.create(codename="export", name="export", content_type=of)
-    return found
+    return Permission.objects.get(codename="export", content_type__app_label="staff")
