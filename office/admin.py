@@ -7,15 +7,18 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
+from commands.models import Command
 from meters.models import Meter
 from meters.search import numbered_exactly
 from office.bulk_pages import BulkActions
+from office.command_pages import CommandStories
 from office.life import life_of
 from office.meter_pages import MeterActs, buttons
 from office.timeline import SOURCES, timeline
 from office.valve_story import valve_story
 
-admin.site.unregister(Meter)
+admin.site.unregister([Command, Meter])
+admin.site.register(Command, CommandStories)
 
 
 @admin.register(Meter)

@@ -1,0 +1,194 @@
+"""A command's full story on one page, and asking again or cancelling it, each once and after a confirmation."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final, cast
+
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
+
+from commands.admin import CommandAdmin
+from commands.cancelling import cancel_command
+from commands.models import WAITING, Command, CommandKind, CommandState
+from commands.replay import replay
+from meters.models import Account
+from office.once import PageInvalid, PageSent, new_token, spend
+from protocol.errors import ProtocolError
+from protocol.models import InboundMessage, OutboundMessage
+from staff.acts import put_on_record
+from staff.admin_base import pretty_json
+
+STATE_LABELS: Final = {
+    CommandState.QUEUED: "info",
+    CommandState.SENT: "warning",
+    CommandState.SUCCEEDED: "success",
+    CommandState.FAILED: "danger",
+    CommandState.EXPIRED: "danger",
+    CommandState.CANCELLED: "primary",
+}
+# Of the lane's later messages, those among which the 2002 about a command is looked for.
+MESSAGES_LOOKED_AT: Final = 200
+
+
+def _replay(command: Command, by: User, now: datetime) -> Command:
+    return replay(command, by=by, now=now)
+
+
+def _cancel(command: Command, by: User, now: datetime) -> Command:
+    cancel_command(command, cause=f"cancelled by {by.get_username()}", now=now)
+    return command
+
+
+ACTS: Final[dict[str, tuple[Any, str, Any, Callable[[Command, User, datetime], Command]]]] = {
+    "replay": (
+        _("Ask again"),
+        "staff.replay_command",
+        _("A new command like this one is put into the queue of the meter, linked to this one."),
+        _replay,
+    ),
+    "cancel": (
+        _("Cancel this command"),
+        "staff.cancel_command",
+        _("The command is taken back if it has not left; otherwise the head-end is asked, and its answer decides."),
+        _cancel,
+    ),
+}
+
+
+@transaction.atomic
+def perform(act: str, command: Command, *, token: str, by: User, now: datetime) -> Command:
+    """Do it once and put it on record. Raises PageSent, PageInvalid, ProtocolError: then nothing has changed."""
+    spend(token, user=by, purpose=f"{act}:command:{command.pk}", now=now)
+    Account.objects.select_for_update().get(meter=command.meter_id)
+    command.refresh_from_db()
+    before = command.state
+    done = ACTS[act][3](command, by, now)
+    after = {"state": done.state, "command": done.pk}
+    put_on_record(
+        by=by,
+        act=f"command.{act}",
+        target=command,
+        company=command.meter.company,
+        before={"state": before},
+        after=after,
+    )
+    return done
+
+
+class CommandStories(CommandAdmin):
+    change_form_outer_before_template = "office/command.html"
+    list_display = [
+        "id",
+        "meter_page",
+        "kind",
+        "payload",
+        "shown_state",
+        "origin",
+        "queued_at",
+        "sent_at",
+        "finished_at",
+    ]
+
+    @display(description=_("state"), label=STATE_LABELS)
+    def shown_state(self, command: Command) -> tuple[str, str]:
+        return command.state, command.get_state_display()
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.act_view)
+        return [path("<int:pk>/ask/<slug:act>/", view, name="office_command_act"), *super().get_urls()]
+
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
+        command = self.get_object(request, object_id)
+        shown = {}
+        if command is not None and self.has_view_permission(request, command):
+            shown = self._shown(request, cast(Command, command))
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})
+
+    def act_view(self, request: HttpRequest, pk: int, act: str) -> HttpResponse:
+        command = self.get_object(request, str(pk)) if act in ACTS else None
+        if command is None:
+            raise Http404
+        label, permission, says, _act = ACTS[act]
+        if not self.has_view_permission(request, command) or not request.user.has_perm(permission):
+            raise PermissionDenied
+        by, back = cast(User, request.user), reverse("admin:commands_command_change", args=[pk])
+        if request.method == "POST":
+            done = self._perform(request, act, cast(Command, command))
+            return HttpResponseRedirect(reverse("admin:commands_command_change", args=[done.pk]))
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": label,
+            "command": command,
+            "says": says,
+            "token": new_token(user=by, purpose=f"{act}:command:{pk}"),
+            "back": back,
+        }
+        return TemplateResponse(request, "office/command_act.html", context)
+
+    def _perform(self, request: HttpRequest, act: str, command: Command) -> Command:
+        by, token = cast(User, request.user), request.POST.get("token", "")
+        try:
+            done = perform(act, command, token=token, by=by, now=timezone.now())
+        except PageSent:
+            self.message_user(request, _now("This page had been sent before: it was done once."), messages.WARNING)
+        except PageInvalid:
+            told = _now("This page is too old or not yours. Nothing was done; please begin again.")
+            self.message_user(request, told, messages.ERROR)
+        except ProtocolError as refusal:
+            told = _now("Nothing was done: %(why)s") % {"why": refusal.message}
+            self.message_user(request, told, messages.ERROR)
+        else:
+            self.message_user(request, _now("Done: %(act)s.") % {"act": ACTS[act][0]}, messages.SUCCESS)
+            return done
+        return command
+
+    def _shown(self, request: HttpRequest, command: Command) -> dict[str, Any]:
+        message = command.message
+        able = {
+            "replay": command.kind == CommandKind.VALVE and command.state not in WAITING,
+            "cancel": command.state in WAITING,
+        }
+        return {
+            "command": command,
+            "events": command.events.all()[:200],
+            "asked_body": _asked_body(command) if request.user.has_perm("protocol.view_inboundmessage") else None,
+            "message": message,
+            "body": pretty_json(message.body) if message else None,
+            "answer": pretty_json(message.answer) if message and message.answer else None,
+            "attempts": [(one, pretty_json(one.answer)) for one in message.attempts.all()[:50]] if message else [],
+            "told": [(one, pretty_json(one.body), pretty_json(one.answer)) for one in _told(command)],
+            "replays": command.replays.all()[:20],
+            "command_buttons": [
+                {"label": label, "url": reverse("admin:office_command_act", args=[command.pk, act])}
+                for act, (label, permission, _says, _act) in ACTS.items()
+                if able[act] and request.user.has_perm(permission)
+            ],
+        }
+
+
+def _asked_body(command: Command) -> Any:
+    if command.peer_id is None or not command.serial_no:
+        return None
+    asked = InboundMessage.objects.filter(peer=command.peer_id, serial_no=command.serial_no, succeeded=True)
+    row = asked.order_by("-received_at").first()
+    return None if row is None else pretty_json(row.body)
+
+
+def _told(command: Command) -> list[OutboundMessage]:
+    """The 2002 to the CIS that asked: looked for among the next messages of the lane after the command's end."""
+    if command.peer_id is None or command.finished_at is None:
+        return []
+    later = OutboundMessage.objects.filter(lane=command.meter_id, created_at__gte=command.queued_at).order_by("pk")
+    keys = list(later.values_list("pk", flat=True)[:MESSAGES_LOOKED_AT])
+    found = OutboundMessage.objects.filter(pk__in=keys, code="2002", peer=command.peer_id)
+    return [row for row in found.order_by("pk") if f'"{command.serial_no}"' in row.body]
