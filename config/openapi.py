@@ -76,7 +76,7 @@ def _message(code: str, view: Any) -> Schema:
 def _answer(code: str) -> Schema:
     echo: Schema = {"type": "string", "enum": [str(known) for known in ERRORS]}
     if code in FLAT:
-        inside = dict.fromkeys((*FLAT[code], "rdateTime", "echoMsg"), TEXT)
+        inside: Schema = dict.fromkeys((*FLAT[code], "rdateTime", "echoMsg"), TEXT)
     else:
         inside = {"echoMsg": {"oneOf": [TEXT, {"type": "object", "additionalProperties": True}]}}
     schema: Schema = {"type": "object", "required": ["echoCode"], "properties": {"echoCode": echo, **inside}}
