@@ -79,6 +79,11 @@ class _Known:
     uncleared: dict[AlarmType, Alarm]
 
 
+def is_battery_low(voltage: Decimal | None, limit: Decimal | None) -> bool:
+    """Whether a report shows what alarm 06 is for; `limit` is the manufacturer's own threshold in V, if it has one."""
+    return voltage is not None and voltage < (settings.ALARM_BATTERY_VOLTS if limit is None else limit)
+
+
 def note_report(
     meter: Meter,
     *,

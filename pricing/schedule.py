@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
+from functools import lru_cache
 
 from pricing.cycles import cycle_start
 from pricing.models import Price, PriceTier, PriceVersion
@@ -13,6 +15,10 @@ class PriceDay:
 
     tiers: list[PriceTier]
     cycle_start: date
+
+    def unit_price_at(self, used: Decimal) -> Decimal:
+        """CNY/m3 of the tier that holds a cycle volume of `used` m3; an end belongs to the lower tier (R9)."""
+        return next(tier.unit_price for tier in self.tiers if tier.upper is None or used <= tier.upper)
 
 
 class PriceSchedule:
@@ -30,3 +36,12 @@ class PriceSchedule:
         version = begun[-1]
         start = cycle_start(day, months=version.cycle_months, restarted_on=max(restarts, default=None))
         return PriceDay(tiers=sorted(version.tiers.all(), key=lambda tier: tier.position), cycle_start=start)
+
+
+@lru_cache(maxsize=4096)
+def schedule_of(price_id: int, last_version_id: int) -> PriceSchedule:
+    """The schedule of a price, kept in memory: versions are only ever added, so the last one's id tells them all.
+
+    The caller has read that id in the running transaction.
+    """
+    return PriceSchedule(Price(pk=price_id))

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +14,7 @@ from protocol.directory import Scope
 from protocol.errors import EchoCode, ProtocolError, SerialReused
 from protocol.models import InboundMessage, Peer
 from protocol.parsing import digest_of
+from protocol.statements import insertion
 from protocol.transactions import atomically
 
 Json = dict[str, Any]
@@ -23,6 +25,13 @@ _SPEND = """
     VALUES (%s, %s, %s, %s, true, %s, %s, '', %s)
     ON CONFLICT (peer_id, serial_no) WHERE succeeded DO NOTHING
     RETURNING id
+"""
+
+
+# Whether a serial is spent: a scalar for the select list of a statement that has %(peer)s and %(serial_no)s.
+SPENT_SQL = """
+    EXISTS (SELECT 1 FROM protocol_inboundmessage
+            WHERE peer_id = %(peer)s AND serial_no = %(serial_no)s AND succeeded)
 """
 
 
@@ -59,6 +68,29 @@ def execute(received: Received, handle: Callable[[], Json]) -> Json:
     answer = handle()
     InboundMessage.objects.filter(pk=row).update(answer=json.dumps(answer, ensure_ascii=False))
     return answer
+
+
+@cache
+def spend_with_answer() -> str:
+    """Spend a serial and keep its answer, as part of a statement that is given `spending`.
+
+    IntegrityError when another has spent it meanwhile: then nothing of the transaction has happened.
+    """
+    columns = ("peer_id", "code", "serial_no", "digest", "body", "answer", "received_at")
+    values = {name: f"%(spent_{name})s" for name in columns}
+    return insertion(InboundMessage, {**values, "succeeded": "true", "echo_code": f"'{EchoCode.SUCCESS.value}'"})
+
+
+def spending(received: Received, answer: Json) -> dict[str, Any]:
+    return {
+        "spent_peer_id": received.peer.pk,
+        "spent_code": received.code,
+        "spent_serial_no": received.serial_no,
+        "spent_digest": received.digest,
+        "spent_body": received.text,
+        "spent_answer": json.dumps(answer, ensure_ascii=False),
+        "spent_received_at": received.received_at,
+    }
 
 
 def admit_query(received: Received) -> None:

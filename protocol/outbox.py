@@ -17,6 +17,7 @@ from kombu.exceptions import OperationalError as BrokerUnavailable
 
 from protocol.directory import current
 from protocol.models import Company, Manufacturer, OutboundMessage, Peer
+from protocol.statements import insertion
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +100,34 @@ def enqueue(
     )
     transaction.on_commit(nudge)
     return message
+
+
+@cache
+def owed() -> str:
+    """One message to each of several peers, as part of a statement that is given `owing`.
+
+    Whoever executes it calls `nudge` after the commit.
+    """
+    columns = ("code", "lane", "created_at")
+    values = {name: f"%(owed_{name})s" for name in columns}
+    values |= {"peer_id": "peer_id", "serial_no": "serial_no", "body": "body"}
+    source = (
+        "FROM unnest(%(owed_peers)s::bigint[], %(owed_serials)s::text[], %(owed_bodies)s::text[])"
+        " AS owed (peer_id, serial_no, body)"
+    )
+    return insertion(OutboundMessage, values, source=source)
+
+
+def owing(peers: Sequence[Peer], *, code: str, lane: int, body: dict[str, Any], now: datetime) -> dict[str, Any]:
+    serials = [new_serial(now=now) for _ in peers]
+    return {
+        "owed_code": code,
+        "owed_lane": lane,
+        "owed_created_at": now,
+        "owed_peers": [peer.pk for peer in peers],
+        "owed_serials": serials,
+        "owed_bodies": [json.dumps({"serialNo": serial, **body}, ensure_ascii=False) for serial in serials],
+    }
 
 
 class _NudgePace:

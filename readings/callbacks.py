@@ -38,12 +38,12 @@ _FORWARDED = (
 
 def tell_cis(meter: Meter, data: Mapping[str, Any], *, now: datetime) -> None:
     """One outbox row per CIS of the meter's company, in the running transaction."""
-    body = _body(meter, data, now=now)
+    body = report_body(meter, data, now=now)
     for peer in cis_peers(meter.company, meter.manufacturer):
         enqueue(peer=peer, code="2001", lane=meter.pk, body=body, now=now)
 
 
-def _body(meter: Meter, data: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
+def report_body(meter: Meter, data: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
     """The CIS gets the billing model it registered: "2" for a meter of model 3 would make it settle a second time."""
     forwarded = {name: decimal_text(data.get(name), missing="") for name in _FORWARDED}
     backfill: dict[str, str] = {

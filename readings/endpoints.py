@@ -6,15 +6,16 @@ from django.utils import timezone
 
 from commands.headend import hand_over_valve
 from meters.finding import meter_of
-from meters.models import Meter
+from protocol.directory import Directory
 from protocol.endpoint import Call, MessageEndpoint, QueryEndpoint, StreamedQueryEndpoint, success
-from protocol.ledger import Json
+from protocol.ledger import Json, Received
 from protocol.models import PeerKind
-from protocol.wire import compact_time, decimal_text
+from readings.answers import report_answer
 from readings.callbacks import tell_cis
 from readings.figures import figures_of
 from readings.fleet import stream_fleet_readings
 from readings.intake import take_report
+from readings.next_report import take_next_report
 from readings.serializers import DailyUsageSerializer, FleetReadingsSerializer, ReportSerializer
 from readings.usage import usage_days
 
@@ -23,30 +24,22 @@ class TakeReport(MessageEndpoint):
     code = "2001"
     caller = PeerKind.HEADEND
     request_serializer = ReportSerializer
+    has_short_way = True
 
     def handle(self, call: Call) -> Json:
         meter = meter_of(call)
         intake = take_report(meter, call.data["report"], now=call.now)
         if intake.stored:
             tell_cis(meter, call.data, now=call.now)
-        return _report_answer(intake.meter, call=call)
+        meter = intake.meter
+        figures = figures_of(meter, today=timezone.localdate(call.now))
+        valve_control = hand_over_valve(meter, now=call.now)
+        return report_answer(
+            meter, call=call, price=figures.price, balance=figures.balance, valve_control=valve_control
+        )
 
-
-def _report_answer(meter: Meter, *, call: Call) -> Json:
-    """2001 alone answers flat (R3)."""
-    figures = figures_of(meter, today=timezone.localdate(call.now))
-    return {
-        "echoCode": "0000",
-        "serialNo": call.serial_no,
-        "userNo": meter.user_no,
-        "deviceId": meter.device_id,
-        "factorNo": call.manufacturer.factor_no,
-        "meterNo": meter.meter_no,
-        "valvecontrol": hand_over_valve(meter, now=call.now),
-        "currentprice": decimal_text(figures.price, missing=""),
-        "remainquantity": decimal_text(figures.balance, missing=""),
-        "rdateTime": compact_time(call.now),
-    }
+    def quickly(self, received: Received, *, directory: Directory) -> Json | None:
+        return take_next_report(received, self.call_of(received), directory=directory)
 
 
 class FleetReadings(StreamedQueryEndpoint):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import transaction
@@ -15,7 +16,7 @@ from meters.accounts import lock_account
 from meters.models import Account, Meter, MeterState, ValveState
 from protocol.errors import FieldInvalid
 from readings.latest import last_valid
-from readings.models import Quality, Reading, Source
+from readings.models import Decision, Quality, Reading, Source
 from readings.verdicts import judge_again, move_back
 
 # Where clocks go back at midnight the last second of a day comes twice: the later one ends it.
@@ -42,6 +43,8 @@ class Report:
     backfill: dict[date, Decimal] = field(default_factory=dict)
     valve: ValveState = ValveState.UNKNOWN
     telemetry: dict[str, Decimal | None] = field(default_factory=dict)
+    # As of a reading that nobody has decided about.
+    decision: ClassVar[str] = Decision.NONE
 
 
 @dataclass(frozen=True, slots=True)

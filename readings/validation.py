@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Protocol
 
 from readings.models import Decision, Quality, Reading
 
@@ -29,7 +30,18 @@ class Limits:
     jump_m3_per_day: int
 
 
-def judge(reading: Reading, *, anchor: Anchor, limits: Limits, first: bool) -> Quality:
+class Judged(Protocol):
+    """A reading, or a report that may become one."""
+
+    @property
+    def read_at(self) -> datetime: ...
+    @property
+    def index(self) -> Decimal: ...
+    @property
+    def decision(self) -> str: ...
+
+
+def judge(reading: Judged, *, anchor: Anchor, limits: Limits, first: bool) -> Quality:
     """The verdict on a reading after `anchor`. `first` is true while the anchor is the opening index, not a reading.
 
     What the staff have rejected stays out, and what they have accepted may jump; but no decision makes an index fall.
