@@ -9,32 +9,46 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from meters.admin import OfMeterAdmin
-from readings.models import DailyUsage, Quality, Reading, ReadingReview
+from pricing.models import Price
+from readings.models import DailyUsage, Decision, Quality, Reading, ReadingReview
+from readings.price_pages import PricePage
+from readings.review_pages import ReviewPage
 from staff.admin_base import LinkedFilter
+
+# With the page that knows what meters have used.
+admin.site.unregister(Price)
+admin.site.register(Price, PricePage)
 
 
 class QualityFilter(admin.SimpleListFilter):
     title = _("quality")
     parameter_name = "quality"
     FLAGGED = "flagged"
+    UNDECIDED = "undecided"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [(self.FLAGGED, _("all flagged ones")), *Quality.choices]
+        return [
+            (self.UNDECIDED, _("flagged, to be reviewed")),
+            (self.FLAGGED, _("all flagged ones")),
+            *Quality.choices,
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Reading]) -> QuerySet[Reading]:
         if self.value() is None:
             return queryset
         if self.value() == self.FLAGGED:
             return queryset.exclude(quality=Quality.VALID)
+        if self.value() == self.UNDECIDED:
+            return queryset.exclude(quality=Quality.VALID).filter(decision=Decision.NONE)
         return queryset.filter(quality=self.value())
 
 
 @admin.register(Reading)
-class ReadingAdmin(OfMeterAdmin):
-    list_display = ["read_at", "meter_page", "index", "quality", "source", "valve", "received_at"]
+class ReadingAdmin(ReviewPage, OfMeterAdmin):
+    list_display = ["read_at", "meter_page", "index", "quality", "decision", "source", "valve", "received_at"]
     list_filter = [QualityFilter, "read_at", ("meter", LinkedFilter)]
     fieldsets: ClassVar[Any] = [
-        (None, {"fields": ["meter", ("read_at", "index"), ("quality", "source"), "received_at"]}),
+        (None, {"fields": ["meter", ("read_at", "index"), ("quality", "decision"), ("source", "received_at")]}),
         (_("Condition of the meter"), {"fields": [("valve", "battery_voltage"), ("signal_percent", "temperature")]}),
         (
             _("Flow"),

@@ -19,13 +19,13 @@ def chain_of(meter: Meter) -> QuerySet[Meter]:
     return Meter.objects.filter(Q(pk=first) | Q(origin=first), pk__lte=meter.pk).order_by("pk")
 
 
-def volume_since(meter: Meter, start: date) -> Decimal:
-    """m3 that the meter and those it replaced used from the day `start` on, as far as settled (R9: initCycle too)."""
+def volume_since(meter: Meter, start: date, *, until: date = date.max) -> Decimal:
+    """m3 that the meter and those it replaced used in [start, until), as far as settled (R9: initCycle too)."""
     chain = chain_of(meter)
     first = chain[0]
     before = first.initial_cycle_volume if timezone.localdate(first.registered_at) >= start else Decimal(0)
-    used = DailyUsage.objects.filter(meter__in=chain, day__gte=start).aggregate(volume=Sum("volume"))["volume"]
-    return before + (used or Decimal(0))
+    used = DailyUsage.objects.filter(meter__in=chain, day__gte=start, day__lt=until)
+    return before + used.aggregate(volume=Sum("volume", default=Decimal(0)))["volume"]
 
 
 def usage_days(
