@@ -11,7 +11,7 @@ LOCK_FLAGS := --generate-hashes --no-emit-index-url --no-emit-find-links --no-em
 	--strip-extras --allow-unsafe --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run serve test bench bench-quick bench-scaleout lint format types migrate makemigrations manage shell messages lock clean
+.PHONY: help install run serve test bench bench-quick bench-scaleout screenshots lint format types migrate makemigrations manage shell messages lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,9 @@ bench-quick: install ## the same at small sizes: minutes
 
 bench-scaleout: install ## senders on several hosts (network namespaces: Linux, root), one cut off; needs RabbitMQ
 	@$(PY) -m benchmarks scaleout $(ARGS)
+
+screenshots: install ## take the pictures in docs/images from a running `make run` (DEMO_PASSWORD=… as it prints)
+	@$(PY) -m tests.browser.screenshots $(ARGS)
 
 lint: install ## check style and formatting
 	@$(PY) -m ruff check .
