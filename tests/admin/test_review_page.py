@@ -6,10 +6,10 @@ from django.urls import reverse
 
 from protocol.models import Company
 from readings.models import Reading, ReadingReview
-from staff.models import StaffAct, StaffScope
+from staff.models import StaffAct
 from tests.admin.browsing import sign_in
-from tests.admin.rows import make_person
 from tests.readings.books import make_meter, make_price, read
+from tests.staff.conftest import employ
 
 
 @pytest.fixture
@@ -23,13 +23,11 @@ def jumped(world, settings):
     return Reading.objects.get(index=400)
 
 
-def person(name, *permissions, company=None):
-    someone = make_person(name, superuser=False)
+def person(name, *permissions, company):
+    someone = employ(name, companies=[company])
     for permission in permissions:
         app, codename = permission.split(".")
         someone.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
-    if company is not None:
-        StaffScope.objects.create(user=someone).companies.add(company)
     return someone
 
 
