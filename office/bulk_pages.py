@@ -27,10 +27,11 @@ from commands.bulk import MOST_METERS, BulkMoved, TooManyMeters, cancel_bulk, dr
 from commands.models import BulkCommand, BulkOutcome, BulkRow, BulkState, CommandState
 from meters.admin import OfMeterAdmin
 from meters.models import Meter, ValveState
+from staff.acts import name_acts
 from staff.admin_base import LargeTableAdmin, LinkedFilter, link_column, list_url
+from staff.permissions import SEND_BULK_COMMANDS
 from staff.scope import companies_of, sees_all
 
-SEND_BULK_COMMANDS = "staff.send_bulk_commands"
 STATE_LABELS = {
     BulkState.DRAFT: "info",
     BulkState.RUNNING: "warning",
@@ -213,3 +214,6 @@ def _counts(bulk: BulkCommand, found: dict[str, int], choices: Any, lookup: str 
 
 def _page(bulk: BulkCommand) -> str:
     return reverse("admin:commands_bulkcommand_change", args=[bulk.pk])
+
+
+name_acts({"bulk.start": _("start a bulk valve command"), "bulk.cancel": _("stop a bulk valve command")})

@@ -24,8 +24,9 @@ from meters.models import Account
 from office.once import PageInvalid, PageSent, new_token, spend
 from protocol.errors import ProtocolError
 from protocol.models import InboundMessage, OutboundMessage
-from staff.acts import put_on_record
+from staff.acts import name_acts, put_on_record
 from staff.admin_base import pretty_json
+from staff.permissions import CANCEL_COMMAND, REPLAY_COMMAND
 
 STATE_LABELS: Final = {
     CommandState.QUEUED: "info",
@@ -51,17 +52,18 @@ def _cancel(command: Command, by: User, now: datetime) -> Command:
 ACTS: Final[dict[str, tuple[Any, str, Any, Callable[[Command, User, datetime], Command]]]] = {
     "replay": (
         _("Ask again"),
-        "staff.replay_command",
+        REPLAY_COMMAND,
         _("A new command like this one is put into the queue of the meter, linked to this one."),
         _replay,
     ),
     "cancel": (
         _("Cancel this command"),
-        "staff.cancel_command",
+        CANCEL_COMMAND,
         _("The command is taken back if it has not left; otherwise the head-end is asked, and its answer decides."),
         _cancel,
     ),
 }
+name_acts({f"command.{act}": label for act, (label, *_rest) in ACTS.items()})
 
 
 @transaction.atomic

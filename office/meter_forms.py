@@ -20,6 +20,8 @@ from pricing.models import Price
 from protocol.outbox import headend_of
 from readings.figures import current_price
 from readings.life_serializers import REASON_WIDTH
+from staff.acts import name_acts
+from staff.permissions import CHANGE_METER_PRICE, DEREGISTER_METER, RECHARGE, REPLACE_METER, SEND_VALVE_COMMAND
 
 
 class ActForm(forms.Form):
@@ -196,10 +198,11 @@ class ActPage:
 
 
 PAGES: Final[dict[str, ActPage]] = {
-    "open": ActPage(_("Open the valve"), "staff.send_valve_command", ActForm, says_open),
-    "close": ActPage(_("Close the valve"), "staff.send_valve_command", ActForm, says_close, dangerous=True),
-    "recharge": ActPage(_("Recharge"), "staff.recharge", RechargeForm, says_recharge),
-    "price": ActPage(_("Change the price"), "staff.change_meter_price", PriceForm, says_price),
-    "replace": ActPage(_("Replace the meter"), "staff.replace_meter", ReplaceForm, says_replace, dangerous=True),
-    "deregister": ActPage(_("Deregister"), "staff.deregister_meter", DeregisterForm, says_deregister, dangerous=True),
+    "open": ActPage(_("Open the valve"), SEND_VALVE_COMMAND, ActForm, says_open),
+    "close": ActPage(_("Close the valve"), SEND_VALVE_COMMAND, ActForm, says_close, dangerous=True),
+    "recharge": ActPage(_("Recharge"), RECHARGE, RechargeForm, says_recharge),
+    "price": ActPage(_("Change the price"), CHANGE_METER_PRICE, PriceForm, says_price),
+    "replace": ActPage(_("Replace the meter"), REPLACE_METER, ReplaceForm, says_replace, dangerous=True),
+    "deregister": ActPage(_("Deregister"), DEREGISTER_METER, DeregisterForm, says_deregister, dangerous=True),
 }
+name_acts({f"meter.{act}": page.label for act, page in PAGES.items()})

@@ -100,7 +100,7 @@ def test_another_companys_rows_do_not_show(client, rows):
     clerk = make_person("clerk", superuser=False)
     names = ["view_meter", "view_alarm", "view_command", "view_reading"]
     clerk.user_permissions.set(Permission.objects.filter(codename__in=names))
-    scope = StaffScope.objects.create(user=clerk)
+    scope, _ = StaffScope.objects.update_or_create(user=clerk, defaults={"all_companies": False})
     scope.companies.add(Company.objects.get(code="idle"))
     response = sign_in(client, person=clerk).get("/admin/")
     assert {need.count for need in response.context["needs"]} == {0}

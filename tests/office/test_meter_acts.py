@@ -150,7 +150,7 @@ def test_the_token_of_another_act_or_person_does_nothing(chief, client, meter):
 @pytest.mark.parametrize("act", ["open", "close", "recharge", "price", "replace", "deregister"])
 def test_who_may_not_or_is_of_another_company_does_nothing(client, meter, act):
     clerk = make_person("clerk", superuser=False)
-    scope = StaffScope.objects.create(user=clerk)
+    scope, _ = StaffScope.objects.update_or_create(user=clerk, defaults={"all_companies": False})
     scope.companies.add(Company.objects.create(code="other", name="other"))
     sign_in(client, person=clerk)
     for method in (client.get, client.post):
