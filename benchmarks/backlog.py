@@ -40,11 +40,11 @@ def fill_readings(connection: psycopg.Connection[Any], *, meters: int, turns: in
     connection.execute(text.replace(":turns", str(turns)).replace(":meters", str(meters)))
 
 
-def enqueue(*, messages: int, meters: int) -> None:
+def enqueue(*, messages: int, meters: int, to: str = CIS) -> None:
     """`messages` readings owed to the CIS, the meters in turn; their readNum counts up per meter."""
     from protocol.models import OutboundMessage, Peer
 
-    peer, now = Peer.objects.get(app_code=CIS), timezone.now()
+    peer, now = Peer.objects.get(app_code=to), timezone.now()
     rows = []
     for number in range(messages):
         serial_no = uuid.uuid4().hex
@@ -52,6 +52,19 @@ def enqueue(*, messages: int, meters: int) -> None:
         text = json.dumps({"serialNo": serial_no, **body(lane, turn)}, ensure_ascii=False)
         rows.append(OutboundMessage(peer=peer, code="2001", serial_no=serial_no, lane=lane, body=text, created_at=now))
     OutboundMessage.objects.bulk_create(rows, batch_size=1_000)
+
+
+def dead_cis(url: str) -> str:
+    """The appCode of another CIS, at an address where nobody listens."""
+    from protocol.parties import create_peer
+
+    create_peer(kind="cis", app_code="bench-dead", app_secret=SECRET, name="bench-dead", url=url, companies=[COMPANY])
+    return "bench-dead"
+
+
+def text(lane: int, turn: int) -> str:
+    """A whole message."""
+    return json.dumps({"serialNo": uuid.uuid4().hex, **body(lane, turn)}, ensure_ascii=False)
 
 
 def meter_no(lane: int) -> str:

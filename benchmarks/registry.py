@@ -1,12 +1,13 @@
 """Every section, by letter. A new one: a module with a SECTION, and its line here."""
 
-from benchmarks import export, growth, intake_http, scaleout, settlement, sizing
+from benchmarks import export, growth, intake_http, outbound, scaleout, settlement, sizing
 from benchmarks.frame import Section
 
 SECTIONS: tuple[Section, ...] = (
     intake_http.SECTION,
     settlement.SECTION,
     export.SECTION,
+    outbound.SECTION,
     growth.SECTION,
     scaleout.SECTION,
     sizing.SECTION,

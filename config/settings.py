@@ -217,7 +217,7 @@ OUTBOX_ANSWER_READERS = {
     "2001": "readings.callbacks.keep_cis_answer",
 }
 # These read many answers at once; the reader above remains for what they stumble over.
-OUTBOX_BATCH_ANSWER_READERS: dict[str, str] = {}
+OUTBOX_BATCH_ANSWER_READERS = {"2001": "readings.callbacks.keep_cis_answers"}
 OUTBOX_NUDGE = env.bool("OUTBOX_NUDGE", default=True)
 
 # Celery: Redis, Valkey or RabbitMQ. No results, acknowledge late, never wait for a broker redelivery.

@@ -22,6 +22,7 @@ WEB = (
 )
 BACKGROUND = (
     ("worker", "-m celery -A config worker -l info --concurrency {worker_concurrency}"),
+    ("sender", "manage.py send"),
     ("beat", "-m celery -A config beat -l info -s {state}/celerybeat-schedule --pidfile="),
 )
 NEIGHBOUR = f"--company {COMPANY} --factor {FACTOR} --meters {METERS} --days {DAYS}"

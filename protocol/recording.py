@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+import orjson
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.utils.module_loading import import_string
@@ -24,24 +25,29 @@ from protocol.verdicts import Verdict, is_dead, judge
 
 logger = logging.getLogger(__name__)
 
-_ATTEMPTS = """
+# Rows travel as one JSON text, which both sides read much faster than arrays of texts.
+_ROWS = """
+    json_to_recordset(%(rows)s::json) AS done(id bigint, created_at timestamptz, state text, tries int,
+        started_at timestamptz, duration_ms int, http_status smallint, echo_code text, answer text, error text)
+"""
+_ATTEMPTS = f"""
     INSERT INTO protocol_outboundattempt
         (message_id, attempted_at, duration_ms, http_status, echo_code, answer, error)
-    SELECT * FROM unnest(%(ids)s::bigint[], %(started)s::timestamptz[], %(durations)s::int[], %(statuses)s::smallint[],
-                         %(codes)s::text[], %(excerpts)s::text[], %(errors)s::text[])
-"""
+    SELECT id, started_at, duration_ms, http_status, left(echo_code, 16), left(answer, 1000), left(error, 200)
+    FROM {_ROWS}
+"""  # noqa: S608  (no value in it)
 # A sender whose lease ran out may report late: what another has finished stays finished.
-_OUTCOMES = """
+_OUTCOMES = f"""
     UPDATE protocol_outboundmessage m
     SET state = done.state, tries = done.tries, answer = done.answer, claimed_at = done.started_at,
         finished_at = CASE WHEN done.state <> 'pending' THEN %(now)s::timestamptz END,
         stuck_at = CASE WHEN done.state IN ('rejected', 'dead') THEN %(now)s::timestamptz END
-    FROM unnest(%(ids)s::bigint[], %(created)s::timestamptz[], %(states)s::text[], %(tries)s::int[],
-                %(answers)s::text[], %(started)s::timestamptz[])
-         AS done(id, created_at, state, tries, answer, started_at)
+    FROM {_ROWS}
     WHERE m.id = done.id AND m.created_at = done.created_at AND m.state = 'pending'
     RETURNING m.id
-"""
+"""  # noqa: S608  (no value in it)
+# In the order of the model's fields.
+_READ_FIELDS = ("id", "peer_id", "code", "lane", "body", "state", "once_only", "tries", "answer", "created_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,32 +144,42 @@ def _write(group: Sequence[Result], *, now: datetime, read: bool = True, togethe
 
 
 def _write_rows(group: Sequence[Result], *, now: datetime) -> set[int]:
-    outcomes = [result.outcome for result in group]
-    values: dict[str, Any] = {
-        "now": now,
-        "ids": [outcome.mail.id for outcome in outcomes],
-        "created": [outcome.mail.created_at for outcome in outcomes],
-        "started": [outcome.started_at for outcome in outcomes],
-        "durations": [outcome.duration_ms for outcome in outcomes],
-        "statuses": [outcome.http_status for outcome in outcomes],
-        "codes": [result.verdict.echo_code[:16] for result in group],
-        "excerpts": [outcome.text[:1000] for outcome in outcomes],
-        "errors": [outcome.error[:200] for outcome in outcomes],
-        "states": [result.state.value for result in group],
-        "tries": [result.tries for result in group],
-        "answers": [outcome.text[:4000] for outcome in outcomes],
-    }
+    rows = [_row(result, result.outcome) for result in group]
+    values: dict[str, Any] = {"now": now, "rows": orjson.dumps(rows).decode()}
     with connection.cursor() as cursor:
         cursor.execute(_ATTEMPTS, values)
         cursor.execute(_OUTCOMES, values)
         return {pk for (pk,) in cursor.fetchall()}
 
 
+def _row(result: Result, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "id": outcome.mail.id,
+        "created_at": outcome.mail.created_at,
+        "state": result.state.value,
+        "tries": result.tries,
+        "started_at": outcome.started_at,
+        "duration_ms": outcome.duration_ms,
+        "http_status": outcome.http_status,
+        "echo_code": result.verdict.echo_code,
+        "answer": outcome.text[:4000],
+        "error": outcome.error,
+    }
+
+
+def _message(result: Result) -> OutboundMessage:
+    """As it has just been written; what a reader hardly needs is loaded when it asks for it."""
+    claimed, mail = result.outcome.claimed, result.outcome.mail
+    values = (mail.id, claimed.peer_id, mail.code, claimed.lane, mail.body, result.state.value, mail.once_only)
+    return OutboundMessage.from_db(
+        connection.alias, _READ_FIELDS, (*values, result.tries, result.outcome.text[:4000], mail.created_at)
+    )
+
+
 def _read_answers(finished: list[Result], together: bool, *, now: datetime) -> None:
     if not finished or (reader := answer_reader(finished[0].outcome.mail.code)) is None:
         return
-    messages = OutboundMessage.objects.in_bulk([result.outcome.mail.id for result in finished])
-    answers = [Answered(messages[r.outcome.mail.id], r.verdict.answer) for r in finished]
+    answers = [Answered(_message(result), result.verdict.answer) for result in finished]
     many = settings.OUTBOX_BATCH_ANSWER_READERS.get(finished[0].outcome.mail.code)
     if many and together and len(answers) > 1:
         read_many: BatchAnswerReader = import_string(many)

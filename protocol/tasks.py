@@ -8,14 +8,16 @@ from protocol.delivery import deliver_due
 from protocol.outbox import DELIVER_TASK
 from protocol.partitions.care import tend_partitions
 from protocol.partitions.problems import partition_problems
+from protocol.presence import sending_here
 
 logger = get_task_logger(__name__)
 
 
 @shared_task(name=DELIVER_TASK)
 def deliver() -> int:
-    """One outbound sweep; returns how many messages were sent."""
-    return deliver_due(seconds=settings.OUTBOX_TASK_SECONDS)
+    """Send what is due for a while, unless somebody sends on this host already; returns how many messages were sent."""
+    with sending_here(alone=True) as is_alone:
+        return deliver_due(seconds=settings.OUTBOX_TASK_SECONDS) if is_alone else 0
 
 
 @shared_task(name="protocol.forget_serials")

@@ -1,19 +1,24 @@
 """Telling the CIS of a reading (2001) and keeping its answer (R11)."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
+from itertools import zip_longest
 from typing import Any
 
-from django.db.models import Q
+import orjson
+from django.db import connection
 from django.utils import timezone
 
 from commands.models import Origin
 from commands.queue import ask_valve
-from meters.models import Account, BillingModel, Meter, MeterState, MeterStatus, ValveState
+from meters.models import Account, BillingModel, Meter, MeterStatus, ValveState
 from protocol.fields import ChoiceField, NumberField, WireSerializer
 from protocol.models import DeliveryState, OutboundMessage
-from protocol.outbox import cis_peers, enqueue
+from protocol.outbox import Answered, cis_peers, enqueue
 from protocol.wire import day_text, decimal_text
 
 # A CIS's answer to 2001 (R8); "2" asks for nothing.
@@ -72,34 +77,101 @@ class CisAnswerSerializer(WireSerializer):
     remainquantity = NumberField(signed=True, required=False)
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What can be read of a CIS's answer: `control` "" and None where nothing can."""
+
+    control: str
+    price: Decimal | None
+    remaining: Decimal | None
+
+
 def keep_cis_answer(*, message: OutboundMessage, answer: dict[str, Any], now: datetime) -> None:
     """Keep what a CIS answered to a reading on the meter; what cannot be read of it is left out."""
-    if message.state != DeliveryState.DELIVERED:
-        return
-    texts = {key: str(value) if isinstance(value, int | float) else value for key, value in answer.items()}
-    kept: dict[str, Any] = {"valvecontrol": "", "currentprice": None, "remainquantity": None}
-    for name in kept:
-        single = CisAnswerSerializer(data={name: texts.get(name)})
-        if single.is_valid():
-            kept[name] = single.validated_data.get(name, kept[name])
-    price: Decimal | None = kept["currentprice"]
-    wish = VALVE_WISHES.get(kept["valvecontrol"])
-    if wish is not None:
+    keep_cis_answers(answers=[Answered(message, answer)], now=now)
+
+
+def keep_cis_answers(*, answers: Sequence[Answered], now: datetime) -> None:
+    """The same for many at once; those of one meter in order."""
+    by_meter: dict[int, list[Answered]] = defaultdict(list)
+    for answered in sorted(answers, key=lambda answered: answered.message.pk):
+        if answered.message.state == DeliveryState.DELIVERED:
+            by_meter[answered.message.lane].append(answered)
+    for turn in zip_longest(*(by_meter[lane] for lane in sorted(by_meter))):
+        _keep([(answered.message, _read(answered.answer)) for answered in turn if answered is not None], now=now)
+
+
+def _keep(answers: list[tuple[OutboundMessage, _Kept]], *, now: datetime) -> None:
+    """One answer per meter, in order of their ids."""
+    wishing = [message.lane for message, kept in answers if kept.control in VALVE_WISHES]
+    if wishing:
         # Whoever locks a meter's account does so before anything else of the meter; the command below needs it.
-        settled_by_cis = Account.objects.filter(meter=message.lane, meter__billing_model=BillingModel.CIS)
-        settled_by_cis.select_for_update(of=("self",)).first()
-    # A message that was sent again late must not bring back what the CIS has since corrected.
-    not_newer = Q(cis_asked_at__isnull=True) | Q(cis_asked_at__lte=message.created_at)
-    kept_now = MeterState.objects.filter(not_newer, meter_id=message.lane).update(
-        cis_asked_at=message.created_at,
-        cis_valve_control=kept["valvecontrol"],
-        cis_price=price,
-        cis_remaining=kept["remainquantity"],
-        cis_answered_at=now,
+        settled_by_cis = Account.objects.filter(meter__in=wishing, meter__billing_model=BillingModel.CIS)
+        list(settled_by_cis.select_for_update(of=("self",)).order_by("meter_id"))
+    kept_now = _update_states(answers, now=now)
+    for message, kept in answers:
+        wish = VALVE_WISHES.get(kept.control)
+        if wish is not None and message.lane in kept_now:
+            _ask_valve(message.lane, wish, ordinary=kept.control == ORDINARY_CLOSING, now=now)
+
+
+def _update_states(answers: list[tuple[OutboundMessage, _Kept]], *, now: datetime) -> set[int]:
+    """The meters that take their answer: a message sent again late must not bring back what the CIS has corrected."""
+    rows = [
+        {
+            "meter_id": message.lane,
+            "asked": message.created_at,
+            "control": kept.control,
+            "price": kept.price,
+            "remaining": kept.remaining,
+        }
+        for message, kept in answers
+    ]
+    values: dict[str, Any] = {"now": now, "rows": orjson.dumps(rows, default=str).decode()}
+    with connection.cursor() as cursor:
+        cursor.execute(_KEEP, values)
+        return {pk for (pk,) in cursor.fetchall()}
+
+
+# Locked in order of the meters, as everybody does who locks more than one.
+_KEEP = """
+    WITH told AS (
+        SELECT s.meter_id, t.asked, t.control, t.price, t.remaining
+        FROM meters_meterstate s
+        JOIN json_to_recordset(%(rows)s::json) AS t(
+            meter_id bigint, asked timestamptz, control text, price numeric, remaining numeric) USING (meter_id)
+        ORDER BY s.meter_id
+        FOR UPDATE OF s
     )
-    if kept_now and wish is not None:
-        ordinary = kept["valvecontrol"] == ORDINARY_CLOSING
-        _ask_valve(message.lane, wish, ordinary=ordinary, now=now)
+    UPDATE meters_meterstate s
+    SET cis_asked_at = told.asked, cis_valve_control = told.control, cis_price = told.price,
+        cis_remaining = told.remaining, cis_answered_at = %(now)s
+    FROM told
+    WHERE s.meter_id = told.meter_id AND (s.cis_asked_at IS NULL OR s.cis_asked_at <= told.asked)
+    RETURNING s.meter_id
+"""
+
+
+def _read(answer: Mapping[str, Any]) -> _Kept:
+    values = [answer.get(name) for name in ("valvecontrol", "currentprice", "remainquantity")]
+    return _read_texts(*(_text(value) for value in values))
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, int | float):
+        return str(value)
+    return value if isinstance(value, str) else None
+
+
+@lru_cache(maxsize=4096)
+def _read_texts(control: str | None, price: str | None, remaining: str | None) -> _Kept:
+    texts = {"valvecontrol": control, "currentprice": price, "remainquantity": remaining}
+    data: dict[str, Any] = {}
+    for name, text in texts.items():
+        single = CisAnswerSerializer(data={name: text})
+        if single.is_valid():
+            data |= {name: single.validated_data.get(name)}
+    return _Kept(data.get("valvecontrol") or "", data.get("currentprice"), data.get("remainquantity"))
 
 
 def _ask_valve(meter_id: int, wish: ValveState, *, ordinary: bool, now: datetime) -> None:

@@ -152,10 +152,7 @@ def web(host: Host) -> list[str]:
 
 def sender(host: Host) -> list[str]:
     """A process that sends the outbox."""
-    return host.command(
-        *(sys.executable, "-m", "celery", "-A", "config", "worker", "--concurrency", "1"),
-        *("--hostname", f"{host.name}@bench", "--loglevel", "info", "--without-gossip", "--without-mingle"),
-    )
+    return host.command(sys.executable, "manage.py", "send")
 
 
 def beat(host: Host, folder: Path) -> list[str]:
@@ -187,7 +184,7 @@ def environment_of(hosts: Mapping[str, Host], database_url: str) -> dict[str, st
 
 
 def sender_is_ready(log: Path) -> bool:
-    return log.exists() and b" ready." in log.read_bytes()
+    return log.exists() and b"sending" in log.read_bytes()
 
 
 def is_up(url: str) -> bool:

@@ -72,6 +72,7 @@ def manage():
         "environment": lambda: print(json.dumps(dict(os.environ))),
         "fail": lambda: sys.exit(7),
         "check": check,
+        "send": lambda: wait("sender"),
         "simulate_cis": lambda: simulate("cis", CIS),
         "simulate_headend": lambda: simulate("headend", HEADEND),
     }

@@ -95,7 +95,7 @@ def test_a_whole_life(checkout):
     assert checkout.said().endswith("Stopped.\n")
     assert mentioning(checkout.state) == []
     ends = [line.removeprefix("end ") for line in checkout.happened() if line.startswith("end ")]
-    assert ends == ["headend", "cis", "beat", "worker", "web"]
+    assert ends == ["headend", "cis", "beat", "sender", "worker", "web"]
     assert not (checkout.state / "services.json").exists()
 
 
