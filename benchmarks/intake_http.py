@@ -25,6 +25,7 @@ from benchmarks.servers import served
 
 HERE = Path(__file__).resolve().parent
 APP_CODE, SECRET = "headend", "headend-secret"  # of intake_fill.sql
+WARM_UP_SECONDS = 5
 CONNECTIONS, PROCESSES, CLIENTS = 32, 2, 8
 PER_SECOND = "messages/s"
 FLOOR, PEER, PEER_IN_ONE, PROJECT = "pgbench", "FastAPI, asyncpg", "FastAPI, asyncpg, one statement", "project"
@@ -68,11 +69,14 @@ class Load:
         self.rows = self.count()
 
     def work(self) -> Sample:
+        return self.send(seconds_of(self.run))
+
+    def send(self, seconds: int) -> Sample:
         from protocol.signature import signed_headers
 
         signed = signed_headers(app_code=APP_CODE, app_secret=SECRET, now=timezone.now())
         words = [self.path, signed["AccessToken"], signed["Authorization"], str(next(_runs)), str(self.run.size)]
-        command = ["wrk", "-t2", f"-c{CONNECTIONS}", f"-d{seconds_of(self.run)}s", "--timeout", "20s"]
+        command = ["wrk", "-t2", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "20s"]
         command += ["-s", str(HERE / "intake_load.lua")]
         done = subprocess.run(  # noqa: S603
             [*command, self.url, "--", *words], capture_output=True, text=True, check=True, cwd=ROOT
@@ -124,6 +128,8 @@ def contender(run: Run, connection: psycopg.Connection[Any], *, name: str, port:
     path = "/api/collect/meter/2001" if ours else "/2001"
     table = "readings_reading" if ours else "bare_reading"
     load = Load(run, connection, port=port, path=path, table=table)
+    # A server accepts connections before its workers have loaded what they serve.
+    load.send(WARM_UP_SECONDS)
     role = Role.PROJECT if ours else Role.PEER
     return Contender(name=name, role=role, before=load.before, work=load.work, check=load.check)
 
