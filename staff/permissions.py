@@ -56,7 +56,9 @@ ROLES: dict[str, Any] = {
     "administrator": _("Administrator"),
 }
 # As StaffAct declares them. The names in the database are English and never shown: NAMES is.
-DECLARED = [(permission.partition(".")[2], permission.partition(".")[2].replace("_", " ")) for permission in NAMES]
+DECLARED: list[tuple[str, Any]] = [
+    (codename, codename.replace("_", " ")) for codename in (name.partition(".")[2] for name in NAMES)
+]
 
 
 def role_name(name: str) -> str:

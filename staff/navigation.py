@@ -1,0 +1,65 @@
+"""The sidebar: by what staff do, each entry for those who may open its page."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+# group -> (title, icon, "app.model"); a model that is not registered, or not for this person, is left out.
+GROUPS: list[tuple[Any, list[tuple[Any, str, str]]]] = [
+    (
+        _("Meters"),
+        [
+            (_("Meters"), "gas_meter", "meters.meter"),
+            (_("Commands"), "send", "commands.command"),
+            (_("Bulk commands"), "dynamic_feed", "commands.bulkcommand"),
+            (_("Alarms"), "notifications", "alarms.alarm"),
+        ],
+    ),
+    (
+        _("Readings and usage"),
+        [
+            (_("Readings"), "speed", "readings.reading"),
+            (_("Daily usage"), "bar_chart", "readings.dailyusage"),
+            (_("Accounts"), "account_balance_wallet", "meters.account"),
+            (_("Prices"), "payments", "pricing.price"),
+        ],
+    ),
+    (
+        _("Exchange"),
+        [
+            (_("Messages in"), "call_received", "protocol.inboundmessage"),
+            (_("Messages out"), "call_made", "protocol.outboundmessage"),
+            (_("Peers"), "hub", "protocol.peer"),
+            (_("Companies"), "apartment", "protocol.company"),
+            (_("Manufacturers"), "factory", "protocol.manufacturer"),
+            (_("Alarm thresholds"), "tune", "alarms.alarmthresholds"),
+        ],
+    ),
+    (
+        _("Staff"),
+        [
+            (_("People"), "person", "auth.user"),
+            (_("Roles"), "badge", "staff.role"),
+            (_("What staff did"), "history", "staff.staffact"),
+        ],
+    ),
+]
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """The groups that hold anything for this person, the home page first."""
+    home = {"title": _("Today"), "icon": "home", "link": reverse("admin:index")}
+    admins = {model._meta.label_lower: model_admin for model, model_admin in admin.site._registry.items()}
+    groups: list[dict[str, Any]] = [{"items": [home]}]
+    for title, entries in GROUPS:
+        open_to = [
+            {"title": name, "icon": icon, "link": reverse(f"admin:{label.replace('.', '_')}_changelist")}
+            for name, icon, label in entries
+            if label in admins and admins[label].has_view_permission(request)
+        ]
+        if open_to:
+            groups.append({"title": title, "separator": True, "items": open_to})
+    return groups
