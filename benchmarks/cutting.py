@@ -23,7 +23,6 @@ from simulator.client import Account, new_serial
 NAMES = ("a", "b", "c")
 WEB = ("a", "b")
 CUT = "b"
-BACKLOG = 6_000
 REPORTED_METERS = 400
 REPORTS_PER_METER = 4
 BEFORE_SECONDS, CUT_SECONDS = 5.0, 40.0
@@ -69,8 +68,8 @@ class Reports:
             self.refused.append(f"{meter}: {answer.problem}")
 
 
-def cut_one_host(stage: Scene, *, say: Callable[[str], None]) -> dict[str, Any]:
-    """Readings come in through two web hosts, and three senders work on a backlog, when host b goes dark."""
+def cut_one_host(stage: Scene, *, waiting: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """Readings come in through two web hosts, and three senders work on what is `waiting`, when host b goes dark."""
     stage.forget()
     with ExitStack() as stack:
         for name in WEB:
@@ -79,11 +78,11 @@ def cut_one_host(stage: Scene, *, say: Callable[[str], None]) -> dict[str, Any]:
         for name in WEB:
             url = web_url(stage, name)
             stage.made.wait_until(partial(parts.is_up, url), seconds=60, what=f"web {name}")
-        backlog.enqueue(messages=BACKLOG, meters=METERS)
+        backlog.enqueue(messages=waiting, meters=METERS)
         stage.made.nudge(times=len(NAMES))
         reports = Reports([web_url(stage, name) for name in WEB])
         begin, dark, again, done = _play(stage, reports, say)
-    return verdict(stage, reports, moments=(begin, dark, again, done))
+    return verdict(stage, reports, waiting=waiting, moments=(begin, dark, again, done))
 
 
 def _play(stage: Scene, reports: Reports, say: Callable[[str], None]) -> tuple[float, float, float, float]:
@@ -108,7 +107,9 @@ def web_url(stage: Scene, name: str) -> str:
     return f"http://{stage.hosts[name].address}:{parts.WEB_PORT}"
 
 
-def verdict(stage: Scene, reports: Reports, *, moments: tuple[float, float, float, float]) -> dict[str, Any]:
+def verdict(
+    stage: Scene, reports: Reports, *, waiting: int, moments: tuple[float, float, float, float]
+) -> dict[str, Any]:
     """Raises when something was lost, disordered or repeated without need; else the facts."""
     begin, dark, again, done = moments
     arrivals = stage.ask_cis("/arrivals")
@@ -119,7 +120,7 @@ def verdict(stage: Scene, reports: Reports, *, moments: tuple[float, float, floa
     repeated = repeated_by_others(arrivals, again_sent, cut_address=stage.hosts[CUT].address)
     troubles = {
         "reports not accepted": len(reports.refused),
-        "reports accepted but not owed to the CIS": len(reports.accepted) + BACKLOG - len(owed),
+        "reports accepted but not owed to the CIS": len(reports.accepted) + waiting - len(owed),
         "owed but never arrived": len(owed - set(times)),
         "arrived but not owed": len(set(times) - owed),
         "not recorded as delivered": undelivered,

@@ -26,7 +26,7 @@ def measure(run: Run) -> None:
         run.machine |= machine.server(url)
         with scene(made, hosts, url) as stage:
             throughput(run, stage)
-            run.observe("One host of three cut off", cut_one_host(stage, say=run.say))
+            run.observe("One host of three cut off", cut_one_host(stage, waiting=run.size, say=run.say))
 
 
 def throughput(run: Run, stage: Scene) -> None:
