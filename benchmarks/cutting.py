@@ -79,7 +79,6 @@ def cut_one_host(stage: Scene, *, waiting: int, say: Callable[[str], None]) -> d
             url = web_url(stage, name)
             stage.made.wait_until(partial(parts.is_up, url), seconds=60, what=f"web {name}")
         backlog.enqueue(messages=waiting, meters=METERS)
-        stage.made.nudge(times=len(NAMES))
         reports = Reports([web_url(stage, name) for name in WEB])
         begin, dark, again, done = _play(stage, reports, say)
     return verdict(stage, reports, waiting=waiting, moments=(begin, dark, again, done))

@@ -16,6 +16,9 @@ HEAD = """# Measured
 Each figure is the median of all rounds; a ratio is the median of the rounds' own ratios, with the lowest and the
 highest in brackets. Floor, peers and project took turns in the same run: **the ratios count**, the figures only
 show the order of size. `make bench` writes this page.
+
+A load above the number of cores at the start means that others worked on the machine: such a section is to be measured
+again. At quick sizes a program's start counts (E: some seconds of Django), which at full size does not.
 """
 
 

@@ -54,7 +54,6 @@ def rate_of(stage: Scene, names: Sequence[str], *, messages: int) -> Sample:
     """Messages per second between the first tenth and the last: starting and running dry do not count."""
     with stage.senders(names):
         backlog.enqueue(messages=messages, meters=METERS)
-        stage.made.nudge(times=len(names))
         stage.made.wait_until(lambda: stage.pending() == 0, seconds=300, what="an empty outbox")
     times = sorted(arrival[4] for arrival in stage.ask_cis("/arrivals"))
     first, last = times[len(times) // 10], times[len(times) * 9 // 10]

@@ -13,7 +13,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
-from celery import Celery
 from django.utils import timezone
 from kombu import Connection, Queue
 
@@ -72,13 +71,6 @@ class Cluster:
             end(target)
             process.wait()
             self.guard.release(process.pid)
-
-    def nudge(self, *, times: int) -> None:
-        """Hints as web processes give them, one per sender: what beat would tell them within seconds."""
-        app = Celery(broker=self.environment["CELERY_BROKER_URL"])
-        for _ in range(times):
-            app.send_task("protocol.deliver", queue=self.environment["CELERY_QUEUE"])
-        app.close()
 
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
