@@ -32,6 +32,7 @@ from analysis.tables import TABLES
 from analysis.tasks import hint
 from staff.acts import put_on_record
 from staff.admin_base import OFFERED, OfferedAction, ReadOnlyAdmin
+from staff.admin_scope import Scoped, visible
 from staff.permissions import EXPORT
 
 
@@ -50,6 +51,8 @@ class ExportJobAdmin(ReadOnlyAdmin):
     list_display = ["id", "table", "owner", "state", "rows", "size", "created_at", "expires_at"]
     list_display_links = ["id", "table"]
     list_filter = ["state", "table"]
+    search_fields = ["owner__username__exact"]
+    search_help_text = _("The user name of who asked for it")
     list_select_related = ["owner"]
     ordering = ["-id"]
     fields: ClassVar[Any] = [
@@ -185,14 +188,18 @@ def _suffix(job: ExportJob) -> str:
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(ModelAdmin):
-    """A token's text is shown once, when it is made; deleting it takes it back."""
+class ApiTokenAdmin(Scoped, ModelAdmin):
+    """A token's text is shown once, when it is made; deleting it takes it back.."""
 
     list_display = ["name", "user", "created_at"]
     list_select_related = ["user"]
     search_fields = ["name", "user__username"]
     fields = ["user", "name", "created_at"]
     readonly_fields = ["created_at"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
+        tokens, people = super().get_queryset(request), visible(User, request, self.admin_site)
+        return tokens if people is None else tokens.filter(user__in=people.order_by().values("pk"))
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -6,17 +6,30 @@ from django.test import Client
 from django.urls import reverse
 
 from alarms.models import Alarm, AlarmOccurrence, AlarmThresholds
+from analysis.models import ApiToken, ExportJob
 from commands.models import BulkCommand, BulkRow, Command, CommandEvent
 from meters.models import Account, AccountEntry, Meter, MeterPrice, MeterState
+from office.models import DayFigures, FleetFigures, HourFigures, SentPage
 from pricing.models import Price, PriceTier, PriceVersion
-from protocol.models import Company, InboundMessage, Manufacturer, OutboundAttempt, OutboundMessage, Peer, PeerHealth
+from protocol.models import (
+    Company,
+    InboundMessage,
+    Manufacturer,
+    OutboundAttempt,
+    OutboundLane,
+    OutboundMessage,
+    Peer,
+    PeerHealth,
+)
 from readings.models import DailyUsage, Reading, ReadingReview
 from staff import admin_base
 from tests.admin.rows import make_person
 
-EDITABLE = [Company, Manufacturer, Peer, AlarmThresholds]
+EDITABLE = [Company, Manufacturer, Peer, AlarmThresholds, ApiToken]
 # Rows of these can be asked for, and are read-only from then on.
-ASKED = [Command]
+ASKED = [Command, ExportJob]
+# Without pages: what is being sent, what was counted ahead, which confirmations were sent.
+INTERNAL = [OutboundLane, FleetFigures, DayFigures, HourFigures, SentPage]
 READ_ONLY = [
     PeerHealth,
     InboundMessage,
@@ -39,6 +52,7 @@ READ_ONLY = [
     CommandEvent,
     BulkCommand,
     BulkRow,
+    ExportJob,
 ]
 LARGE = [
     InboundMessage,
@@ -85,8 +99,10 @@ SEARCHES = {
     CommandEvent: "000000000001",
     BulkCommand: "clerk-1",
     BulkRow: "000000000001",
+    ExportJob: "ana-1",
+    ApiToken: "notebook-1",
 }
-ROOMS = {"protocol", "pricing", "meters", "commands", "alarms", "readings"}
+ROOMS = {"protocol", "pricing", "meters", "commands", "alarms", "readings", "analysis", "office"}
 LIMIT = f"LIMIT {admin_base.COUNT_CAP + 1}"
 LANGUAGES = ["zh-hans", "en"]
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from django.contrib.auth.models import User
 
 from alarms.models import Alarm, AlarmOccurrence, AlarmState, AlarmThresholds
+from analysis.models import ApiToken, ExportJob
 from commands.models import BulkCommand, BulkRow, Command, CommandEvent
 from meters.models import Account, AccountEntry, Meter, MeterPrice, MeterState
 from pricing.models import Price, PriceTier, PriceVersion
@@ -162,6 +163,15 @@ def make_bulk(meter: Meter, *, by: str) -> BulkCommand:
     bulk.companies.add(meter.company)
     BulkRow.objects.create(bulk=bulk, meter=meter, outcome="already")
     return bulk
+
+
+def make_export(person: User, *, state: str = "queued") -> ExportJob:
+    """One of all meters."""
+    return ExportJob.objects.create(owner=person, table="meters", form="csv", state=state, created_at=NOW)
+
+
+def make_token(person: User, *, name: str) -> ApiToken:
+    return ApiToken.objects.create(user=person, name=name, digest=name)
 
 
 def make_inbound(rows: Rows, number: int, *, succeeded: bool = True) -> InboundMessage:

@@ -9,6 +9,7 @@ from django.forms import ModelChoiceField
 from django.urls import reverse
 
 from alarms.models import Alarm, AlarmOccurrence, AlarmThresholds
+from analysis.models import ApiToken, ExportJob
 from commands.models import BulkCommand, BulkRow, Command, CommandEvent
 from meters.models import Account, AccountEntry, Meter, MeterPrice, MeterState
 from pricing.models import Price, PriceTier, PriceVersion
@@ -18,6 +19,7 @@ from staff.acts import put_on_record
 from staff.admin_scope import Scoped
 from staff.models import Role, StaffAct
 from tests.admin.browsing import page
+from tests.admin.rows import make_export, make_token
 from tests.staff.conftest import Two, employ
 
 # How a row of each model leads to its company; a model without an entry here fails.
@@ -49,6 +51,8 @@ PATHS: dict[Any, str] = {
     ReadingReview: "meter__company",
     BulkCommand: "companies",
     BulkRow: "meter__company",
+    ExportJob: "owner__scope__companies",
+    ApiToken: "user__scope__companies",
 }
 # The same for everybody.
 COMMON = {Role}
@@ -60,6 +64,8 @@ def theirs(two: Two):
     """A row of the other company of every model."""
     person = employ("fremd", companies=[two.other.company])
     put_on_record(by=person, act="test.act", target=two.other.company, company=two.other.company)
+    make_export(person)
+    make_token(person, name="FREMD")
     return {model: model.objects.filter(**{path: two.other.company.pk}).first() for model, path in PATHS.items()}
 
 
@@ -120,6 +126,14 @@ def test_autocomplete_finds_only_mine(clerk, theirs, model, field, wanted):
     everything = clerk.get(reverse("admin:autocomplete"), {**parameters, "term": ""}).json()["results"]
     assert everything
     assert str(theirs[wanted].pk) not in {result["id"] for result in everything}
+
+
+def test_nobody_makes_a_token_for_who_sees_more_or_may_more(clerk, theirs):
+    for other in (User.objects.create_superuser("root"), User.objects.get(username="fremd")):
+        answer = clerk.post(page(ApiToken, "add"), {"user": other.pk, "name": "mine now"})
+        assert answer.status_code == 200
+        assert answer.context["adminform"].form.errors.keys() == {"user"}
+    assert list(ApiToken.objects.values_list("name", flat=True)) == ["FREMD"]
 
 
 def test_a_link_to_a_filtered_list_does_not_name_the_row_of_another_company(clerk, theirs):
