@@ -22,16 +22,21 @@ from readings.calculator import Quote, quote, quote_for
 from staff.scope import within
 
 Json = dict[str, Any]
-VOLUME = {"min_value": 0, "max_digits": 14, "decimal_places": 4}
+
+
+class VolumeField(forms.DecimalField):
+    """m3, as exact as the platform keeps them."""
+
+    def __init__(self, **options: Any) -> None:
+        widget = UnfoldAdminDecimalFieldWidget(attrs={"step": "any"})
+        super().__init__(min_value=0, max_digits=14, decimal_places=4, widget=widget, **options)
 
 
 class CalculatorForm(forms.Form):
     """A volume on a day, after what a meter, or what the form says, has used in the cycle."""
 
     prefix = "calc"
-    volume = forms.DecimalField(
-        label=gettext_lazy("volume (m3)"), **VOLUME, widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any"})
-    )
+    volume = VolumeField(label=gettext_lazy("volume (m3)"))
     day = forms.DateField(
         label=gettext_lazy("day"), widget=UnfoldAdminDateWidget(attrs={"type": "date"}, format="%Y-%m-%d")
     )
@@ -42,12 +47,7 @@ class CalculatorForm(forms.Form):
         widget=UnfoldAdminTextInputWidget,
         help_text=gettext_lazy("With a meter, what it has used of the cycle before that day counts."),
     )
-    used = forms.DecimalField(
-        label=gettext_lazy("or used in the cycle before (m3)"),
-        **VOLUME,
-        required=False,
-        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any"}),
-    )
+    used = VolumeField(label=gettext_lazy("or used in the cycle before (m3)"), required=False)
 
     def __init__(self, *args: Any, request: HttpRequest, price: Price, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

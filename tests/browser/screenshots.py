@@ -8,12 +8,12 @@ import os
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from tests.browser.conftest import FLAGS, chromium
 
 LANGUAGES = {"zh": "zh-hans", "en": "en"}
-SIZE = {"width": 1440, "height": 960}
+SIZE = ViewportSize(width=1440, height=960)
 # Name of the picture, the list or page to open, and what to click on it for the page of one row.
 PAGES = [
     ("home", "/admin/", ""),
