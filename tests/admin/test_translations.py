@@ -19,7 +19,10 @@ from tests.admin.rows import make_person
 
 ROOT = Path(settings.BASE_DIR)
 CATALOGUES = ["zh_Hans", "en"]
-SOURCES = ["alarms", "commands", "config", "meters", "pricing", "protocol", "readings", "simulator", "staff"]
+SOURCES = [
+    *("alarms", "analysis", "commands", "config", "meters", "office", "pricing", "protocol", "readings", "simulator"),
+    "staff",
+]
 # Which arguments of a call are words for people; pgettext's first is a context.
 MARKS = {
     "_": [0],
@@ -56,8 +59,9 @@ def words_in_the_sources() -> set[str]:
     for name in SOURCES:
         for path in (ROOT / name).rglob("*.py"):
             words.update(words_of_python(path.read_text(encoding="utf-8")))
-    for path in [*(ROOT / "templates").rglob("*.html"), *(ROOT / "templates").rglob("*.txt")]:
-        words.update(words_of_template(path.read_text(encoding="utf-8")))
+    for name in [*SOURCES, "templates"]:
+        for path in [*(ROOT / name).rglob("*.html"), *(ROOT / name).rglob("*.txt")]:
+            words.update(words_of_template(path.read_text(encoding="utf-8")))
     return words
 
 
