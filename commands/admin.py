@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
-from django.utils.translation import gettext as gettext_now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from commands.admin_forms import StaffCommandForm
@@ -81,12 +81,12 @@ class CommandAdmin(OfMeterAdmin):
         user = request.user
         assert isinstance(user, User)
         done = self._each(request, queryset, lambda command: replay(command, by=user, now=timezone.now()))
-        self.message_user(request, gettext_now("%(count)d commands asked again.") % {"count": done})
+        self.message_user(request, gettext("%(count)d commands asked again.") % {"count": done})
 
     @admin.action(description=_("Cancel"), permissions=["act"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Command]) -> None:
         done = self._each(request, queryset, lambda command: self._cancel(command, user=str(request.user)))
-        self.message_user(request, gettext_now("%(count)d cancellations asked.") % {"count": done})
+        self.message_user(request, gettext("%(count)d cancellations asked.") % {"count": done})
 
     @transaction.atomic
     def _cancel(self, command: Command, *, user: str) -> None:

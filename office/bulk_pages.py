@@ -19,7 +19,7 @@ from django.http import (
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
@@ -57,11 +57,11 @@ class BulkActions:
     def _draft(self, request: HttpRequest, meters: QuerySet[Meter], wish: ValveState) -> HttpResponse | None:
         by = cast(User, request.user)
         everything = request.POST.get("select_across") == "1"
-        selection = request.GET.urlencode() if everything else _now("chosen one by one")
+        selection = request.GET.urlencode() if everything else gettext("chosen one by one")
         try:
             bulk = draft(meters, wish=wish, by=by, selection=selection, now=timezone.now())
         except TooManyMeters:
-            told = _now("More than %(most)d meters are chosen. Narrow the list down.") % {"most": MOST_METERS}
+            told = gettext("More than %(most)d meters are chosen. Narrow the list down.") % {"most": MOST_METERS}
             cast(Any, self).message_user(request, told, messages.ERROR)
             return None
         return HttpResponseRedirect(_page(bulk))
@@ -144,7 +144,7 @@ class BulkCommandAdmin(LargeTableAdmin):
         try:
             act(bulk, by=request.user, now=timezone.now())
         except BulkMoved:
-            self.message_user(request, _now("That had been done already, or it is over."), messages.WARNING)
+            self.message_user(request, gettext("That had been done already, or it is over."), messages.WARNING)
         return HttpResponseRedirect(_page(bulk))
 
     def _shown(self, request: HttpRequest, bulk: BulkCommand) -> dict[str, Any]:
@@ -191,7 +191,13 @@ def formula_safe(cell: object) -> str:
 
 def _results(bulk: BulkCommand) -> Iterator[list[object]]:
     """With a byte order mark before the first header: Excel then reads UTF-8."""
-    yield ["\ufeff" + _now("Meter number"), _now("User number"), _now("Name"), _now("Outcome"), _now("Command state")]
+    yield [
+        "\ufeff" + gettext("Meter number"),
+        gettext("User number"),
+        gettext("Name"),
+        gettext("Outcome"),
+        gettext("Command state"),
+    ]
     fields = ("meter__meter_no", "meter__user_no", "meter__user_name", "outcome", "command__state")
     for meter_no, user_no, name, outcome, state in (
         BulkRow.objects.filter(bulk=bulk).order_by("pk").values_list(*fields).iterator(chunk_size=2000)

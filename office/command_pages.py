@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
@@ -142,15 +142,15 @@ class CommandStories(CommandAdmin):
         try:
             done = perform(act, command, token=token, by=by, now=timezone.now())
         except PageSent:
-            self.message_user(request, _now("This page had been sent before: it was done once."), messages.WARNING)
+            self.message_user(request, gettext("This page had been sent before: it was done once."), messages.WARNING)
         except PageInvalid:
-            told = _now("This page is too old or not yours. Nothing was done; please begin again.")
+            told = gettext("This page is too old or not yours. Nothing was done; please begin again.")
             self.message_user(request, told, messages.ERROR)
         except ProtocolError as refusal:
-            told = _now("Nothing was done: %(why)s") % {"why": refusal.message}
+            told = gettext("Nothing was done: %(why)s") % {"why": refusal.message}
             self.message_user(request, told, messages.ERROR)
         else:
-            self.message_user(request, _now("Done: %(act)s.") % {"act": ACTS[act][0]}, messages.SUCCESS)
+            self.message_user(request, gettext("Done: %(act)s.") % {"act": ACTS[act][0]}, messages.SUCCESS)
             return done
         return command
 

@@ -16,7 +16,7 @@ from django.db.models.functions import TruncDate
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from alarms.models import Alarm
@@ -180,14 +180,14 @@ def _usage(mine: Any, *, now: datetime) -> Chart:
     volumes = [float(found[day]["v"]) if day in found else None for day in days]
     amounts = [float(found[day]["a"]) if day in found else None for day in days]
     return Chart(
-        title=_now("Daily usage, last 30 days"),
-        bottom=_now("day"),
-        left=_now("usage (m³)"),
-        right=_now("amount (CNY)"),
+        title=gettext("Daily usage, last 30 days"),
+        bottom=gettext("day"),
+        left=gettext("usage (m³)"),
+        right=gettext("amount (CNY)"),
         labels=[day.strftime("%m-%d") for day in days],
         series=[
-            Series(label=_now("usage"), values=volumes),
-            Series(label=_now("amount"), values=amounts, colour=COLOURS[1], line=True, axis="y1"),
+            Series(label=gettext("usage"), values=volumes),
+            Series(label=gettext("amount"), values=amounts, colour=COLOURS[1], line=True, axis="y1"),
         ],
         empty=not found,
     )
@@ -200,11 +200,11 @@ def _hour_labels(now: datetime) -> list[str]:
 def _readings(by_hour: dict[datetime, Any], *, now: datetime) -> Chart:
     values = [by_hour[hour]["n"] if hour in by_hour else 0 for hour in _hours(now)]
     return Chart(
-        title=_now("Readings per hour, last 24 hours"),
-        bottom=_now("hour"),
-        left=_now("readings"),
+        title=gettext("Readings per hour, last 24 hours"),
+        bottom=gettext("hour"),
+        left=gettext("readings"),
         labels=_hour_labels(now),
-        series=[Series(label=_now("readings"), values=values)],
+        series=[Series(label=gettext("readings"), values=values)],
         empty=not any(values),
     )
 
@@ -217,13 +217,13 @@ def _commands(mine: Any, *, now: datetime) -> Chart:
     done = [found[day]["done"] if day in found else 0 for day in days]
     not_done = [found[day]["not_done"] if day in found else 0 for day in days]
     return Chart(
-        title=_now("Commands and how they ended, last 30 days"),
-        bottom=_now("day"),
-        left=_now("commands"),
+        title=gettext("Commands and how they ended, last 30 days"),
+        bottom=gettext("day"),
+        left=gettext("commands"),
         labels=[day.strftime("%m-%d") for day in days],
         series=[
-            Series(label=_now("done"), values=done, colour=LINE),
-            Series(label=_now("failed or expired"), values=not_done, colour=COLOURS[2]),
+            Series(label=gettext("done"), values=done, colour=LINE),
+            Series(label=gettext("failed or expired"), values=not_done, colour=COLOURS[2]),
         ],
         stacked=True,
         empty=not any(done) and not any(not_done),
@@ -238,10 +238,10 @@ def _delays(by_hour: dict[datetime, Any], *, now: datetime) -> Chart:
         for hour in _hours(now)
     ]
     return Chart(
-        title=_now("Callback delay, last 24 hours"),
-        bottom=_now("hour"),
-        left=_now("mean seconds until delivered"),
+        title=gettext("Callback delay, last 24 hours"),
+        bottom=gettext("hour"),
+        left=gettext("mean seconds until delivered"),
         labels=_hour_labels(now),
-        series=[Series(label=_now("delay (s)"), values=delays, colour=COLOURS[3], line=True)],
+        series=[Series(label=gettext("delay (s)"), values=delays, colour=COLOURS[3], line=True)],
         empty=all(delay is None for delay in delays),
     )

@@ -9,9 +9,8 @@ from django import forms
 from django.conf import settings
 from django.utils import timezone
 from django.utils.formats import localize
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from commands.models import WAITING, Command, CommandKind
@@ -83,14 +82,17 @@ Says = Callable[[Meter, dict[str, Any], datetime], list[str]]
 
 
 def says_open(meter: Meter, data: dict[str, Any], now: datetime) -> list[str]:
-    said = [_now("The meter is asked to open its valve."), *_valve(meter, ValveState.OPEN, now)]
+    said = [gettext("The meter is asked to open its valve."), *_valve(meter, ValveState.OPEN, now)]
     if meter.account.in_arrears:
-        said.append(_now("The account is in arrears: the platform closes the valve again on another day."))
+        said.append(gettext("The account is in arrears: the platform closes the valve again on another day."))
     return said
 
 
 def says_close(meter: Meter, data: dict[str, Any], now: datetime) -> list[str]:
-    return [_now("The meter is asked to close its valve: the customer is without gas."), *_valve(meter, "closed", now)]
+    return [
+        gettext("The meter is asked to close its valve: the customer is without gas."),
+        *_valve(meter, "closed", now),
+    ]
 
 
 def _valve(meter: Meter, wish: str, now: datetime) -> list[str]:
@@ -98,75 +100,79 @@ def _valve(meter: Meter, wish: str, now: datetime) -> list[str]:
     waiting = list(Command.objects.filter(meter=meter, kind=CommandKind.VALVE, state="queued"))
     code = "0" if wish == ValveState.OPEN else "1"
     if any(command.payload["valveSet"] != code for command in waiting):
-        said.append(_now("A waiting valve command to the contrary is cancelled."))
+        said.append(gettext("A waiting valve command to the contrary is cancelled."))
     if meter.state.valve == wish:
-        said.append(_now("By its last report the valve is so already."))
+        said.append(gettext("By its last report the valve is so already."))
     return said
 
 
 def _route(meter: Meter) -> str:
     headend = headend_of(meter.manufacturer, meter.company)
     if headend is None:
-        return _now("The manufacturer has no head-end: the meter gets it in the answer to its next report.")
+        return gettext("The manufacturer has no head-end: the meter gets it in the answer to its next report.")
     in_flight = Command.objects.filter(meter=meter, state__in=WAITING).exists()
     if in_flight:
-        return _now("It goes to the head-end %(name)s after the commands that wait before it.") % {"name": headend.name}
-    return _now("It goes to the head-end %(name)s at once.") % {"name": headend.name}
+        return gettext("It goes to the head-end %(name)s after the commands that wait before it.") % {
+            "name": headend.name
+        }
+    return gettext("It goes to the head-end %(name)s at once.") % {"name": headend.name}
 
 
 def _until(now: datetime) -> str:
     until = timezone.localtime(now + timedelta(hours=settings.COMMAND_LIFE_HOURS))
-    return _now("If it is not done by %(until)s it expires.") % {"until": localize(until)}
+    return gettext("If it is not done by %(until)s it expires.") % {"until": localize(until)}
 
 
 def says_recharge(meter: Meter, data: dict[str, Any], now: datetime) -> list[str]:
     amount, account = data["amount"], meter.account
     if not account.kept_here:
-        keeper = _now(
+        keeper = gettext(
             "The platform does not keep the money of this meter: the recharge of %(amount)s CNY is sent to it."
         )
         return [keeper % {"amount": amount}, _route(meter), _until(now)]
     before, after = account.balance, account.balance + amount
-    credited = _now("%(amount)s CNY are credited at once: the balance goes from %(before)s to %(after)s CNY.")
+    credited = gettext("%(amount)s CNY are credited at once: the balance goes from %(before)s to %(after)s CNY.")
     said = [credited % {"amount": amount, "before": before, "after": after}]
     if account.in_arrears and after + (account.overdraft_limit or 0) > 0:
-        said.append(_now("The arrears are over: if the valve was closed for them, it is asked to open."))
+        said.append(gettext("The arrears are over: if the valve was closed for them, it is asked to open."))
     elif account.in_arrears:
-        said.append(_now("That does not end the arrears."))
-    said.append(_now("The CIS is not told of this recharge."))
+        said.append(gettext("That does not end the arrears."))
+    said.append(gettext("The CIS is not told of this recharge."))
     return said
 
 
 def says_price(meter: Meter, data: dict[str, Any], now: datetime) -> list[str]:
-    changed = _now("From today on the price is %(new)s instead of %(old)s; days before today keep theirs.")
+    changed = gettext("From today on the price is %(new)s instead of %(old)s; days before today keep theirs.")
     told = {"new": data["price"].code, "old": current_price(meter).code}
     return [
         changed % told,
         _headend_told(meter, "1008"),
-        _now("The CIS is not told: it must know the new price itself."),
+        gettext("The CIS is not told: it must know the new price itself."),
     ]
 
 
 def says_replace(meter: Meter, data: dict[str, Any], now: datetime) -> list[str]:
-    goes_on = _now("Meter %(no)s takes its place at index %(index)s m3, with the customer, price, balance and cycle.")
+    goes_on = gettext(
+        "Meter %(no)s takes its place at index %(index)s m3, with the customer, price, balance and cycle."
+    )
     told = {"no": data["meter_no"], "index": data["opening_index"]}
     return [*_ends(meter, data, now), goes_on % told, _headend_told(meter, "1009"), _cis_untold()]
 
 
 def says_deregister(meter: Meter, data: dict[str, Any], now: datetime) -> list[str]:
-    free = _now("Its numbers are free for another registration. This cannot be taken back.")
+    free = gettext("Its numbers are free for another registration. This cannot be taken back.")
     return [*_ends(meter, data, now), free, _headend_told(meter, "1002"), _cis_untold()]
 
 
 def _ends(meter: Meter, data: dict[str, Any], now: datetime) -> list[str]:
     account: Account = meter.account
-    ends = _now("Meter %(no)s ends today with the closing index %(index)s m3.")
-    settled = _now("Its days from %(first)s to %(last)s are settled; the last valid reading was %(read)s m3.")
+    ends = gettext("Meter %(no)s ends today with the closing index %(index)s m3.")
+    settled = gettext("Its days from %(first)s to %(last)s are settled; the last valid reading was %(read)s m3.")
     last = meter.initial_index if meter.state.index is None else meter.state.index
     days = {"first": localize(account.unsettled_from), "last": localize(timezone.localdate(now)), "read": last}
     waiting = Command.objects.filter(meter=meter, state__in=WAITING).count()
     cancelled = ngettext("%(n)d waiting command is cancelled.", "%(n)d waiting commands are cancelled.", waiting)
-    open_alarms = _now("Its alarms are cleared.")
+    open_alarms = gettext("Its alarms are cleared.")
     return [
         ends % {"no": meter.meter_no, "index": data["closing_index"]},
         settled % days,
@@ -178,12 +184,12 @@ def _ends(meter: Meter, data: dict[str, Any], now: datetime) -> list[str]:
 def _headend_told(meter: Meter, code: str) -> str:
     headend = headend_of(meter.manufacturer, meter.company)
     if headend is None:
-        return _now("The manufacturer has no head-end that could be told.")
-    return _now("The head-end %(name)s is told (%(code)s).") % {"name": headend.name, "code": code}
+        return gettext("The manufacturer has no head-end that could be told.")
+    return gettext("The head-end %(name)s is told (%(code)s).") % {"name": headend.name, "code": code}
 
 
 def _cis_untold() -> str:
-    return _now("The CIS is not told: it must end or replace the meter in its own books.")
+    return gettext("The CIS is not told: it must end or replace the meter in its own books.")
 
 
 @dataclass(frozen=True, slots=True)
