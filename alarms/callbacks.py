@@ -18,7 +18,8 @@ def tell_cis(told: Iterable[tuple[Meter, AlarmOccurrence]], *, type: AlarmType, 
         if scope not in peers:
             peers[scope] = cis_peers(meter.company, meter.manufacturer)
         for peer in peers[scope]:
-            enqueue(peer=peer, code="2003", lane=meter.pk, body=_body(meter, occurrence, type=type), now=now)
+            body = _body(meter, occurrence, type=type)
+            enqueue(peer=peer, company_id=meter.company_id, code="2003", lane=meter.pk, body=body, now=now)
 
 
 def _body(meter: Meter, occurrence: AlarmOccurrence, *, type: AlarmType) -> dict[str, str]:

@@ -42,15 +42,16 @@ def fill_readings(connection: psycopg.Connection[Any], *, meters: int, turns: in
 
 def enqueue(*, messages: int, meters: int, to: str = CIS) -> None:
     """`messages` readings owed to the CIS, the meters in turn; their readNum counts up per meter."""
-    from protocol.models import OutboundMessage, Peer
+    from protocol.models import Company, OutboundMessage, Peer
 
-    peer, now = Peer.objects.get(app_code=to), timezone.now()
+    now = timezone.now()
+    owed = {"peer": Peer.objects.get(app_code=to), "company": Company.objects.get(code=COMPANY), "code": "2001"}
     rows = []
     for number in range(messages):
         serial_no = uuid.uuid4().hex
         lane, turn = number % meters + 1, number // meters + 1
         text = json.dumps({"serialNo": serial_no, **body(lane, turn)}, ensure_ascii=False)
-        rows.append(OutboundMessage(peer=peer, code="2001", serial_no=serial_no, lane=lane, body=text, created_at=now))
+        rows.append(OutboundMessage(**owed, serial_no=serial_no, lane=lane, body=text, created_at=now))
     OutboundMessage.objects.bulk_create(rows, batch_size=1_000)
 
 

@@ -73,7 +73,7 @@ def _ask_headend(command: Command, *, now: datetime) -> None:
         "sendSerialNo": message.serial_no,
         "companyCode": meter.company.code,
     }
-    enqueue(peer=message.peer, code="1005", lane=meter.pk, body=body, now=now)
+    enqueue(peer=message.peer, company_id=meter.company_id, code="1005", lane=meter.pk, body=body, now=now)
 
 
 def expire_overdue(*, now: datetime) -> int:

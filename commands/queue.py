@@ -113,7 +113,15 @@ def send_next(meter: Meter, *, now: datetime) -> None:
     if command is None or headend is None:
         return
     body = request_body(command, now=now)
-    message = enqueue(peer=headend, code="1004", lane=meter.pk, body=body, now=now, once_only=True)
+    message = enqueue(
+        peer=headend,
+        company_id=meter.company_id,
+        code="1004",
+        lane=meter.pk,
+        body=body,
+        now=now,
+        once_only=True,
+    )
     command.message = message
     command.save(update_fields=["message"])
     move(command, CommandState.SENT, cause="handed to the head-end", now=now)

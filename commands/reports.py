@@ -25,4 +25,4 @@ def report_to_cis(command: Command, *, now: datetime) -> None:
         "companyCode": meter.company.code,
         "sdateTime": compact_time(now),
     }
-    enqueue(peer=command.peer, code="2002", lane=meter.pk, body=body, now=now)
+    enqueue(peer=command.peer, company_id=meter.company_id, code="2002", lane=meter.pk, body=body, now=now)

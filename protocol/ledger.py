@@ -14,6 +14,7 @@ from protocol.directory import Scope
 from protocol.errors import EchoCode, ProtocolError, SerialReused
 from protocol.models import InboundMessage, Peer
 from protocol.parsing import digest_of
+from protocol.scope import company_for
 from protocol.statements import insertion
 from protocol.transactions import atomically
 
@@ -21,8 +22,8 @@ Json = dict[str, Any]
 
 _SPEND = """
     INSERT INTO protocol_inboundmessage
-        (peer_id, code, serial_no, digest, succeeded, echo_code, body, answer, received_at)
-    VALUES (%s, %s, %s, %s, true, %s, %s, '', %s)
+        (peer_id, company_id, code, serial_no, digest, succeeded, echo_code, body, answer, received_at)
+    VALUES (%s, %s, %s, %s, %s, true, %s, %s, '', %s)
     ON CONFLICT (peer_id, serial_no) WHERE succeeded DO NOTHING
     RETURNING id
 """
@@ -51,6 +52,15 @@ class Received:
         return self.scope.peer
 
     @property
+    def company_id(self) -> int | None:
+        """The company that the message is about; None when it names none that the peer speaks for."""
+        code = self.message.get("companyCode")
+        try:
+            return company_for(self.scope, None if code is None else str(code).strip()).pk
+        except ProtocolError:
+            return None
+
+    @property
     def digest(self) -> bytes:
         return digest_of(self.code, self.message)
 
@@ -76,7 +86,7 @@ def spend_with_answer() -> str:
 
     IntegrityError when another has spent it meanwhile: then nothing of the transaction has happened.
     """
-    columns = ("peer_id", "code", "serial_no", "digest", "body", "answer", "received_at")
+    columns = ("peer_id", "company_id", "code", "serial_no", "digest", "body", "answer", "received_at")
     values = {name: f"%(spent_{name})s" for name in columns}
     return insertion(InboundMessage, {**values, "succeeded": "true", "echo_code": f"'{EchoCode.SUCCESS.value}'"})
 
@@ -84,6 +94,7 @@ def spend_with_answer() -> str:
 def spending(received: Received, answer: Json) -> dict[str, Any]:
     return {
         "spent_peer_id": received.peer.pk,
+        "spent_company_id": received.company_id,
         "spent_code": received.code,
         "spent_serial_no": received.serial_no,
         "spent_digest": received.digest,
@@ -103,6 +114,7 @@ def record_failure(received: Received, error: ProtocolError) -> None:
     """Log a refused message; its serial stays free."""
     InboundMessage.objects.create(
         peer=received.peer,
+        company_id=received.company_id,
         code=received.code,
         serial_no=received.serial_no,
         digest=received.digest,
@@ -132,6 +144,7 @@ def _spend(received: Received) -> int | None:
             _SPEND,
             [
                 received.peer.pk,
+                received.company_id,
                 received.code,
                 received.serial_no,
                 received.digest,

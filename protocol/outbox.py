@@ -81,16 +81,25 @@ def new_serial(*, now: datetime) -> str:
 
 
 def enqueue(
-    *, peer: Peer, code: str, lane: int, body: dict[str, Any], now: datetime, once_only: bool = False
+    *,
+    peer: Peer,
+    company_id: int | None,
+    code: str,
+    lane: int,
+    body: dict[str, Any],
+    now: datetime,
+    once_only: bool = False,
 ) -> OutboundMessage:
     """Write one message to `peer`; it is sent after the running transaction commits.
 
-    `body` is the message without its serial, all scalars as strings. `lane` orders: the meter's id. What is `once_only`
-    is tried as often as needed, but nobody can send it again once it is dead or rejected.
+    `body` is the message without its serial, all scalars as strings. `lane` orders: the meter's id. `company_id` is
+    whose meter it is about: a peer may serve several. What is `once_only` is tried as often as needed, but nobody can
+    send it again once it is dead or rejected.
     """
     serial_no = new_serial(now=now)
     message = OutboundMessage.objects.create(
         peer=peer,
+        company_id=company_id,
         code=code,
         serial_no=serial_no,
         lane=lane,
@@ -108,7 +117,7 @@ def owed() -> str:
 
     Whoever executes it calls `nudge` after the commit.
     """
-    columns = ("code", "lane", "created_at")
+    columns = ("company_id", "code", "lane", "created_at")
     values = {name: f"%(owed_{name})s" for name in columns}
     values |= {"peer_id": "peer_id", "serial_no": "serial_no", "body": "body"}
     source = (
@@ -118,9 +127,12 @@ def owed() -> str:
     return insertion(OutboundMessage, values, source=source)
 
 
-def owing(peers: Sequence[Peer], *, code: str, lane: int, body: dict[str, Any], now: datetime) -> dict[str, Any]:
+def owing(
+    peers: Sequence[Peer], *, company_id: int, code: str, lane: int, body: dict[str, Any], now: datetime
+) -> dict[str, Any]:
     serials = [new_serial(now=now) for _ in peers]
     return {
+        "owed_company_id": company_id,
         "owed_code": code,
         "owed_lane": lane,
         "owed_created_at": now,

@@ -6,8 +6,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import BooleanField, Q, QuerySet
-from django.db.models.expressions import RawSQL
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from protocol import lanes
@@ -20,8 +19,8 @@ _REPORT = """
            count(*) FILTER (WHERE m.state = 'rejected'), count(*) FILTER (WHERE m.state = 'dead'),
            count(*) FILTER (WHERE m.state = 'withdrawn')
     FROM protocol_outboundmessage m JOIN protocol_peer p ON p.id = m.peer_id
-    WHERE m.created_at >= %(begin)s AND m.created_at < %(end)s AND m.peer_id = ANY(%(peers)s)
-      AND (m.peer_id = ANY(%(own)s) OR m.body::json ->> 'companyCode' = %(company)s)
+    WHERE m.created_at >= %(begin)s AND m.created_at < %(end)s AND m.company_id = %(company)s
+      AND m.peer_id = ANY(%(peers)s)
     GROUP BY p.app_code, m.code
     ORDER BY p.app_code, m.code
 """
@@ -46,8 +45,7 @@ def report(*, company: Company, day: date) -> list[Line]:
     """What was made about meters of `company` on `day` (of the platform's zone), by peer and message code."""
     begin, end = day_of(day)
     peers = list(company.peers.values_list("pk", flat=True))
-    own = _serving_only(company)
-    values: dict[str, Any] = {"begin": begin, "end": end, "peers": peers, "own": own, "company": company.code}
+    values: dict[str, Any] = {"begin": begin, "end": end, "peers": peers, "company": company.pk}
     with connection.cursor() as cursor:
         cursor.execute(_REPORT, values)
         return [Line(*row) for row in cursor.fetchall()]
@@ -92,15 +90,7 @@ def resend_day(
 
 def _again(messages: QuerySet[OutboundMessage], company: Company) -> QuerySet[OutboundMessage]:
     """Those about the company itself: a peer may serve several."""
-    named = RawSQL("body::json ->> 'companyCode' = %s", [company.code], output_field=BooleanField())
-    about = messages.alias(is_named=named).filter(Q(peer__in=_serving_only(company)) | Q(is_named=True))
-    return about.filter(once_only=False, state__in=_SENDABLE_AGAIN).order_by("id")
-
-
-def _serving_only(company: Company) -> list[int]:
-    """Whoever serves one company only is owed everything in its name."""
-    peers = company.peers.prefetch_related("companies")
-    return [peer.pk for peer in peers if [served.pk for served in peer.companies.all()] == [company.pk]]
+    return messages.filter(company=company, once_only=False, state__in=_SENDABLE_AGAIN).order_by("id")
 
 
 @transaction.atomic

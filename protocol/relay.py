@@ -16,4 +16,4 @@ def relay(call: Call, *, code: str, lane: int, **filled: Any) -> None:
         return
     body = {**call.message, "companyCode": call.company.code, **filled}
     body.pop("serialNo", None)
-    enqueue(peer=headend, code=code, lane=lane, body=body, now=call.now)
+    enqueue(peer=headend, company_id=call.company.pk, code=code, lane=lane, body=body, now=call.now)

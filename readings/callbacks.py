@@ -45,7 +45,7 @@ def tell_cis(meter: Meter, data: Mapping[str, Any], *, now: datetime) -> None:
     """One outbox row per CIS of the meter's company, in the running transaction."""
     body = report_body(meter, data, now=now)
     for peer in cis_peers(meter.company, meter.manufacturer):
-        enqueue(peer=peer, code="2001", lane=meter.pk, body=body, now=now)
+        enqueue(peer=peer, company_id=meter.company_id, code="2001", lane=meter.pk, body=body, now=now)
 
 
 def report_body(meter: Meter, data: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:

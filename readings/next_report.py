@@ -205,7 +205,7 @@ def _outcome(received: Received, call: Call, seen: Seen, *, directory: Directory
     counts = quality == Quality.VALID
     written = {
         **spending(received, answer),
-        **owing(peers, code="2001", lane=seen.meter_id, body=body, now=call.now),
+        **owing(peers, company_id=call.company.pk, code="2001", lane=seen.meter_id, body=body, now=call.now),
         **report.telemetry,
         "meter": seen.meter_id,
         "reported_at": report.read_at,

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from protocol.models.parties import Peer
+from protocol.models.parties import Company, Peer
 
 
 class InboundMessage(models.Model):
@@ -14,6 +14,18 @@ class InboundMessage(models.Model):
 
     peer = models.ForeignKey(
         Peer, models.PROTECT, verbose_name=_("peer"), related_name="inbound_messages", db_index=False
+    )
+    # Without a constraint: every message would lock the row of its company.
+    company = models.ForeignKey(
+        Company,
+        models.PROTECT,
+        verbose_name=_("company"),
+        related_name="+",
+        null=True,
+        blank=True,
+        db_index=False,
+        db_constraint=False,
+        help_text=_("Empty when a refused message names none that the peer speaks for."),
     )
     code = models.CharField(_("message code"), max_length=4)
     serial_no = models.CharField(_("serial number"), max_length=64)

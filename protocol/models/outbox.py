@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from protocol.models.parties import Peer
+from protocol.models.parties import Company, Peer
 from protocol.wire import long_time
 
 
@@ -29,6 +29,17 @@ class OutboundMessage(models.Model):
 
     peer = models.ForeignKey(
         Peer, models.PROTECT, verbose_name=_("peer"), related_name="outbound_messages", db_index=False
+    )
+    # Without a constraint: every message would lock the row of its company.
+    company = models.ForeignKey(
+        Company,
+        models.PROTECT,
+        verbose_name=_("company"),
+        related_name="+",
+        null=True,
+        blank=True,
+        db_index=False,
+        db_constraint=False,
     )
     code = models.CharField(_("message code"), max_length=4)
     serial_no = models.CharField(_("serial number"), max_length=64)

@@ -177,6 +177,7 @@ def make_token(person: User, *, name: str) -> ApiToken:
 def make_inbound(rows: Rows, number: int, *, succeeded: bool = True) -> InboundMessage:
     return InboundMessage.objects.create(
         peer=rows.peer,
+        company=rows.company,
         code="2001",
         serial_no=f"in-{number}",
         digest=b"\x0f" * 32,
@@ -192,6 +193,7 @@ def make_outbound(rows: Rows, number: int, *, lane: int, state: str = "delivered
     """A message that was tried twice."""
     message = OutboundMessage.objects.create(
         peer=rows.peer,
+        company=rows.company,
         code="2001",
         serial_no=f"out-{number}",
         lane=lane,

@@ -32,7 +32,9 @@ def receiver(world):
 
 
 def put(world, *, lane=1, code="2003", **body):
-    return enqueue(peer=world.cis_peer, code=code, lane=lane, body=body, now=timezone.now())
+    return enqueue(
+        peer=world.cis_peer, company_id=world.company.pk, code=code, lane=lane, body=body, now=timezone.now()
+    )
 
 
 def make_due():
@@ -273,7 +275,7 @@ def test_the_deliver_command_says_how_many_it_sent(world, receiver, capsys):
 def test_what_must_not_be_done_twice_cannot_be_sent_again(world, receiver):
     receiver.answer = echo("9999")
     message = {"code": "2003", "lane": 1, "body": {}, "now": timezone.now()}
-    enqueue(peer=world.cis_peer, once_only=True, **message)
+    enqueue(peer=world.cis_peer, company_id=world.company.pk, once_only=True, **message)
     deliver_due()
     assert send_again(OutboundMessage.objects.all(), now=timezone.now()) == 0
     assert states() == [DeliveryState.REJECTED]

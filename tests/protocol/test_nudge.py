@@ -22,7 +22,9 @@ def sent(settings, monkeypatch):
 
 
 def put(world):
-    return outbox.enqueue(peer=world.cis_peer, code="2001", lane=1, body={}, now=timezone.now())
+    return outbox.enqueue(
+        peer=world.cis_peer, company_id=world.company.pk, code="2001", lane=1, body={}, now=timezone.now()
+    )
 
 
 def test_it_is_sent_after_the_commit_and_not_after_a_rollback(world, sent):

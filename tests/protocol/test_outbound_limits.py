@@ -23,7 +23,15 @@ def receiver(world):
 
 
 def put(world, *, lane=1, code="2003", **more):
-    return enqueue(peer=world.cis_peer, code=code, lane=lane, body={}, now=timezone.now(), **more)
+    return enqueue(
+        peer=world.cis_peer,
+        company_id=world.company.pk,
+        code=code,
+        lane=lane,
+        body={},
+        now=timezone.now(),
+        **more,
+    )
 
 
 def states():
@@ -109,7 +117,14 @@ def test_stuck_messages_are_counted_sent_again_and_cancelled(world, receiver):
 
 def test_a_dead_peer_delays_no_other(world, receiver):
     for lane in range(30):
-        enqueue(peer=world.headend_peer, code="1001", lane=lane, body={}, now=timezone.now())
+        enqueue(
+            peer=world.headend_peer,
+            company_id=world.company.pk,
+            code="1001",
+            lane=lane,
+            body={},
+            now=timezone.now(),
+        )
     world.headend_peer.url = "http://127.0.0.1:9"
     world.headend_peer.save()
     put(world)

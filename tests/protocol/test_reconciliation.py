@@ -18,7 +18,13 @@ def messages(world):
     now = timezone.now()
     made = [
         enqueue(
-            peer=world.cis_peer, code="2001", lane=lane, body={"companyCode": COMPANY}, now=now, once_only=lane == 4
+            peer=world.cis_peer,
+            company_id=world.company.pk,
+            code="2001",
+            lane=lane,
+            body={"companyCode": COMPANY},
+            now=now,
+            once_only=lane == 4,
         )
         for lane in (1, 2, 3, 4)
     ]
