@@ -106,9 +106,7 @@ def _tell_headend(meter: Meter, code: str, now: datetime, *, lane: int | None = 
         "sdateTime": compact_time(now),
         **fields,
     }
-    enqueue(
-        peer=headend, company_id=meter.company_id, code=code, lane=lane or meter.pk, body=body, now=now
-    )
+    enqueue(peer=headend, company_id=meter.company_id, code=code, lane=lane or meter.pk, body=body, now=now)
 
 
 def facts_of(meter_id: int) -> Data:

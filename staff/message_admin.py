@@ -52,7 +52,7 @@ class PrettyTexts(BaseModelAdmin):
 
 @admin.register(InboundMessage)
 class InboundMessageAdmin(PrettyTexts, LargeTableAdmin):
-    company_path = "peer__companies"
+    company_path = "company"
     list_display = ["serial_no", "code", "peer", "succeeded", "echo_code", "received_at"]
     list_select_related = ["peer"]
     list_filter = ["succeeded", "received_at", CodeFilter, "peer"]
@@ -60,7 +60,7 @@ class InboundMessageAdmin(PrettyTexts, LargeTableAdmin):
     search_help_text = _("The whole serial number")
     ordering = ["-received_at", "-id"]
     fieldsets: ClassVar[Any] = [
-        (None, {"fields": ["peer", "code", "serial_no", "received_at"]}),
+        (None, {"fields": ["peer", "company", "code", "serial_no", "received_at"]}),
         (_("Outcome"), {"fields": ["succeeded", "echo_code", "pretty_answer"]}),
         (_("Message"), {"fields": ["pretty_body", "hex_digest"]}),
     ]
@@ -78,7 +78,7 @@ class AttemptTable(PrettyTexts, ReadOnlyTable):
 
 @admin.register(OutboundMessage)
 class OutboundMessageAdmin(PrettyTexts, LargeTableAdmin):
-    company_path = "peer__companies"
+    company_path = "company"
     list_display = ["serial_no", "code", "peer", "lane", "state", "tries", "created_at", "stuck_at"]
     list_select_related = ["peer"]
     list_filter = ["state", CodeFilter, "peer", ("lane", LinkedFilter)]
@@ -86,7 +86,7 @@ class OutboundMessageAdmin(PrettyTexts, LargeTableAdmin):
     search_help_text = _("The whole serial number")
     ordering = ["-id"]
     fieldsets: ClassVar[Any] = [
-        (None, {"fields": ["peer", "code", "serial_no", "lane"]}),
+        (None, {"fields": ["peer", "company", "code", "serial_no", "lane"]}),
         (_("Delivery"), {"fields": ["state", "tries", "created_at", "claimed_at", "finished_at", "linked_lists"]}),
         (_("Message"), {"fields": ["pretty_body", "pretty_answer"]}),
     ]
@@ -105,7 +105,7 @@ class OutboundMessageAdmin(PrettyTexts, LargeTableAdmin):
 
 @admin.register(OutboundAttempt)
 class OutboundAttemptAdmin(PrettyTexts, LargeTableAdmin):
-    company_path = "message__peer__companies"
+    company_path = "message__company"
     texts = ("answer", "message__body", "message__answer")
     list_display = ["attempted_at", "message_page", "http_status", "echo_code", "duration_ms", "error"]
     list_select_related = ["message"]

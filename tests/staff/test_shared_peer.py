@@ -35,12 +35,21 @@ def shared(world):
 
 def report(world, company: str, index: str, **fields):
     now = timezone.localtime()
-    return world.headend.send(
-        "2001",
-        **{"companyCode": company, "factorNo": FACTOR, "meterNo": f"{company:0>12}", "userNo": company},
-        **{"billingModel": "3", "readNum": index, "readDate": now.strftime("%Y%m%d"), "readTime": now.strftime("%H%M%S")},
-        **{"batteryCap": "6.1", "semaphore": "59%", "valveState": "2", "sdateTime": now.strftime("%Y-%m-%d"), **fields},
-    )
+    body = {
+        "companyCode": company,
+        "factorNo": FACTOR,
+        "meterNo": f"{company:0>12}",
+        "userNo": company,
+        "billingModel": "3",
+        "readNum": index,
+        "readDate": now.strftime("%Y%m%d"),
+        "readTime": now.strftime("%H%M%S"),
+        "batteryCap": "6.1",
+        "semaphore": "59%",
+        "valveState": "2",
+        "sdateTime": now.strftime("%Y-%m-%d"),
+    }
+    return world.headend.send("2001", **{**body, **fields})
 
 
 def companies(rows) -> set[str | None]:
