@@ -123,7 +123,10 @@ class MessageEndpoint(APIView):
         peer, scope = PeerAuthentication().authenticate(request)
         if peer.kind != self.caller:
             raise AccessDenied
-        received = self.receive(request, scope=scope)
+        return self.take(self.receive(request, scope=scope))
+
+    def take(self, received: Received) -> HttpResponseBase:
+        """Answer a message of an admitted caller. A refusal is recorded, and raised as a ProtocolError."""
         try:
             return self.answer(received)
         except ProtocolError as error:

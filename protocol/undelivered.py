@@ -3,11 +3,12 @@
 Lists of them are querysets of OutboundMessage: `stuck()` for what is rejected or dead, filtered further as one likes.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Count, QuerySet
+from django.db.models import BooleanField, Case, Count, QuerySet, Value, When
 
 from protocol import lanes
 from protocol.models import DeliveryState, OutboundLane, OutboundMessage
@@ -96,3 +97,22 @@ def backlog() -> list[dict[str, object]]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT peer_id, count(*), min(since) FROM protocol_outboundlane GROUP BY peer_id ORDER BY 1")
         return [dict(zip(("peer_id", "lanes", "since"), row, strict=True)) for row in cursor.fetchall()]
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """Messages that are alike in what can be done about them, and how many: `tried` ones may have gone out."""
+
+    state: str
+    once_only: bool
+    tried: bool
+    messages: int
+
+
+def survey(messages: QuerySet[OutboundMessage], *, cap: int) -> list[Surveyed]:
+    """What the first `cap` messages of a queryset are, to be read before anything is done to them."""
+    counted = messages.order_by("id").values("pk")[:cap]
+    tried = Case(When(claimed_at__isnull=True, then=Value(False)), default=Value(True), output_field=BooleanField())
+    alike = OutboundMessage.objects.filter(pk__in=counted).annotate(tried=tried)
+    rows = alike.order_by().values_list("state", "once_only", "tried").annotate(messages=Count("pk"))
+    return sorted((Surveyed(*row) for row in rows), key=lambda row: (row.state, row.once_only, row.tried))

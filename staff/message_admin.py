@@ -1,35 +1,36 @@
 """The ledger of what came in and the outbox of what goes out: lists, pages and what staff may do to messages."""
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import BaseModelAdmin
-from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.urls import get_resolver
+from django.contrib.auth.models import User
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
+from unfold.decorators import display
 
-from protocol import undelivered
-from protocol.models import InboundMessage, OutboundAttempt, OutboundMessage
+from protocol.models import DeliveryState, InboundMessage, OutboundAttempt, OutboundMessage
+from staff import message_acts
 from staff.admin_base import LargeTableAdmin, LinkedFilter, ReadOnlyTable, link_column, list_url, pretty_json
+from staff.inbound_again import ProcessAgain
+from staff.message_acts import SEND, WITHDRAW, MessageAct
+from staff.message_filters import CodeFilter, CompanyFilter, DayFilter, DayReceivedFilter, StateFilter
 
-
-class CodeFilter(admin.SimpleListFilter):
-    """Offers the codes that the interface knows: asking the table for them would read all of it."""
-
-    title = _("message code")
-    parameter_name = "code"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        names = get_resolver().reverse_dict
-        return [(name, name) for name in sorted(n for n in names if isinstance(n, str) and n.isdecimal())]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset if self.value() is None else queryset.filter(code=self.value())
+STATE_LABELS = {
+    DeliveryState.PENDING: "info",
+    DeliveryState.DELIVERED: "success",
+    DeliveryState.REJECTED: "danger",
+    DeliveryState.DEAD: "danger",
+    DeliveryState.WITHDRAWN: "primary",
+}
 
 
 class PrettyTexts(BaseModelAdmin):
@@ -51,11 +52,11 @@ class PrettyTexts(BaseModelAdmin):
 
 
 @admin.register(InboundMessage)
-class InboundMessageAdmin(PrettyTexts, LargeTableAdmin):
+class InboundMessageAdmin(ProcessAgain, PrettyTexts, LargeTableAdmin):
     company_path = "company"
-    list_display = ["serial_no", "code", "peer", "succeeded", "echo_code", "received_at"]
+    list_display = ["serial_no", "code", "peer", "outcome", "echo_code", "received_at"]
     list_select_related = ["peer"]
-    list_filter = ["succeeded", "received_at", CodeFilter, "peer"]
+    list_filter = ["succeeded", CodeFilter, "peer", CompanyFilter, DayReceivedFilter]
     search_fields = ["serial_no__exact"]
     search_help_text = _("The whole serial number")
     ordering = ["-received_at", "-id"]
@@ -64,6 +65,10 @@ class InboundMessageAdmin(PrettyTexts, LargeTableAdmin):
         (_("Outcome"), {"fields": ["succeeded", "echo_code", "pretty_answer"]}),
         (_("Message"), {"fields": ["pretty_body", "hex_digest"]}),
     ]
+
+    @display(description=_("outcome"), label={True: "success", False: "danger"})
+    def outcome(self, message: InboundMessage) -> tuple[bool, Any]:
+        return message.succeeded, _("processed") if message.succeeded else _("refused")
 
     @admin.display(description=_("digest"))
     def hex_digest(self, message: InboundMessage) -> str:
@@ -79,28 +84,135 @@ class AttemptTable(PrettyTexts, ReadOnlyTable):
 @admin.register(OutboundMessage)
 class OutboundMessageAdmin(PrettyTexts, LargeTableAdmin):
     company_path = "company"
-    list_display = ["serial_no", "code", "peer", "lane", "state", "tries", "created_at", "stuck_at"]
+    list_display = [
+        "serial_no",
+        "code",
+        "peer",
+        "lane",
+        "shown_state",
+        "last_failure",
+        "tries",
+        "created_at",
+        "stuck_at",
+    ]
     list_select_related = ["peer"]
-    list_filter = ["state", CodeFilter, "peer", ("lane", LinkedFilter)]
+    list_filter = [("state", StateFilter), CodeFilter, "peer", CompanyFilter, DayFilter, ("lane", LinkedFilter)]
     search_fields = ["serial_no__exact"]
     search_help_text = _("The whole serial number")
     ordering = ["-id"]
     fieldsets: ClassVar[Any] = [
         (None, {"fields": ["peer", "company", "code", "serial_no", "lane"]}),
-        (_("Delivery"), {"fields": ["state", "tries", "created_at", "claimed_at", "finished_at", "linked_lists"]}),
+        (
+            _("Delivery"),
+            {
+                "fields": [
+                    *("state", "last_failure", "once_only", "tries"),
+                    *("created_at", "claimed_at", "finished_at", "linked_lists"),
+                ]
+            },
+        ),
         (_("Message"), {"fields": ["pretty_body", "pretty_answer"]}),
     ]
     inlines = [AttemptTable]
-    actions = ["send_again"]
+    actions = ["send_again", "withdraw"]
+    change_form_outer_before_template = "staff/outbound_buttons.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        last = OutboundAttempt.objects.filter(message=OuterRef("pk")).order_by("-id")
+        fields = {f"last_{name}": Subquery(last.values(name)[:1]) for name in ("echo_code", "error", "http_status")}
+        return super().get_queryset(request).annotate(**fields)
+
+    @display(description=_("state"), label=STATE_LABELS)
+    def shown_state(self, message: OutboundMessage) -> tuple[str, str]:
+        return message.state, message.get_state_display()
+
+    @admin.display(description=_("reason of the last failure"))
+    def last_failure(self, message: Any) -> str:
+        if message.state == DeliveryState.DELIVERED:
+            return ""
+        status = f"HTTP {message.last_http_status}" if message.last_http_status else ""
+        return message.last_error or message.last_echo_code or status
 
     def extra_lists(self, obj: OutboundMessage) -> Iterable[tuple[str, str]]:
         return [(str(_("Outbound messages of this lane")), list_url(OutboundMessage, lane=obj.lane))]
 
-    @admin.action(description=_("Send again (dead and rejected ones)"), permissions=["act"])
-    def send_again(self, request: HttpRequest, queryset: QuerySet[OutboundMessage]) -> None:
-        again = undelivered.send_again(queryset, now=timezone.now())
-        told = ngettext("%(count)d message will be sent again.", "%(count)d messages will be sent again.", again)
-        self.message_user(request, told % {"count": again})
+    def has_send_again_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm(SEND.permission))
+
+    def has_withdraw_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm(WITHDRAW.permission))
+
+    @admin.action(description=_("Send again … (count first)"), permissions=["send_again"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[OutboundMessage]) -> HttpResponse | None:
+        return self._ask(request, queryset, SEND)
+
+    @admin.action(description=_("Withdraw … (count first)"), permissions=["withdraw"])
+    def withdraw(self, request: HttpRequest, queryset: QuerySet[OutboundMessage]) -> HttpResponse | None:
+        return self._ask(request, queryset, WITHDRAW)
+
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
+        row = self.get_object(request, object_id)
+        able = [
+            {"action": action, "label": act.label}
+            for action, act in (("send_again", SEND), ("withdraw", WITHDRAW))
+            if row is not None
+            and request.user.has_perm(act.permission)
+            and OutboundMessage.objects.filter(act.able, pk=row.pk).exists()
+        ]
+        shown = {"outbound_buttons": able, "outbound": row, "outbound_list": reverse(_LIST)}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})
+
+    def _ask(self, request: HttpRequest, queryset: QuerySet[OutboundMessage], act: MessageAct) -> HttpResponse | None:
+        """The page that says how many, or what it asked for once its button is pressed and no more have come up."""
+        plan = message_acts.plan(act, queryset)
+        counted = request.POST.get("counted", "")
+        if request.POST.get("post") == "yes" and counted.isdecimal() and plan.count <= int(counted):
+            return self._do(request, queryset, act)
+        every = request.POST.get("select_across") == "1"
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": act.label,
+            "says": act.says,
+            "plan": plan,
+            "every": every,
+            "most": message_acts.MOST,
+            "hidden": [
+                *(("action", request.POST["action"]), ("select_across", "1" if every else "0")),
+                *((ACTION_CHECKBOX_NAME, pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)),
+                *(("counted", plan.count), ("back", request.POST.get("back", ""))),
+            ],
+            "back": _back(request) or request.get_full_path(),
+        }
+        return TemplateResponse(request, "staff/messages_confirm.html", context)
+
+    def _do(self, request: HttpRequest, queryset: QuerySet[OutboundMessage], act: MessageAct) -> HttpResponse | None:
+        every = request.POST.get("select_across") == "1"
+        chosen = f"?{request.GET.urlencode()}" if every else ""
+        done = message_acts.perform(
+            act,
+            queryset,
+            by=cast(User, request.user),
+            chosen=chosen,
+            now=timezone.now(),
+        )
+        told = (
+            ngettext("%(count)d message will be sent again.", "%(count)d messages will be sent again.", done)
+            if act is SEND
+            else ngettext("%(count)d message is withdrawn.", "%(count)d messages are withdrawn.", done)
+        )
+        self.message_user(request, told % {"count": done}, messages.SUCCESS if done else messages.WARNING)
+        back = _back(request)
+        return HttpResponseRedirect(back) if back else None
+
+
+_LIST = "admin:protocol_outboundmessage_changelist"
+
+
+def _back(request: HttpRequest) -> str:
+    """The page of the one message, when it was asked from there."""
+    pk = request.POST.get("back", "")
+    return reverse("admin:protocol_outboundmessage_change", args=[pk]) if pk.isdecimal() else ""
 
 
 @admin.register(OutboundAttempt)

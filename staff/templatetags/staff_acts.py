@@ -8,11 +8,22 @@ from django.core.exceptions import FieldDoesNotExist
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
 
 from staff.acts import act_name as name_of
 from staff.models import StaffAct
 
 register = template.Library()
+# Facts that are no field of what was acted on.
+_FACTS: dict[str, Any] = {
+    "messages": _("messages"),
+    "filter": _("filter"),
+    "code": _("message code"),
+    "day": _("day"),
+    "state": _("state"),
+    "echo_code": _("echo code"),
+    "answer": _("answer"),
+}
 
 
 @register.filter
@@ -35,7 +46,7 @@ def _fact_name(act: StaffAct, name: str) -> str:
     try:
         return str(capfirst(apps.get_model(act.target_model)._meta.get_field(name).verbose_name))
     except (LookupError, FieldDoesNotExist, AttributeError, ValueError):
-        return name
+        return str(capfirst(_FACTS.get(name, name)))
 
 
 def _text(value: Any) -> str:

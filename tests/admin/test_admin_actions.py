@@ -1,4 +1,4 @@
-"""What staff can do: send messages again, resume a paused peer, and keep peers with their secrets."""
+"""What staff can do: resume a paused peer, and keep peers with their secrets."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from protocol.models import Company, OutboundLane, OutboundMessage, Peer, PeerHealth, PeerKind
+from protocol.models import Company, Peer, PeerHealth, PeerKind
 from tests.admin.browsing import page, sign_in
 from tests.admin.rows import SECRET, make_outbound, make_parties, make_peer, make_person
 
@@ -27,56 +27,6 @@ def act(client, model, action, rows):
 
 def allow(person, *names):
     person.user_permissions.set(Permission.objects.filter(codename__in=names))
-
-
-def four_messages(rows):
-    states = ["pending", "delivered", "rejected", "dead"]
-    return [make_outbound(rows, n, lane=n, state=state) for n, state in enumerate(states)]
-
-
-def states():
-    return dict(OutboundMessage.objects.values_list("serial_no", "state"))
-
-
-def test_send_again_takes_the_chosen_dead_and_rejected_ones(client, rows):
-    messages = four_messages(rows)
-    left_alone = make_outbound(rows, 9, lane=9, state="dead")
-    response = act(sign_in(client, language="en"), OutboundMessage, "send_again", messages)
-    assert "2 messages will be sent again." in response.text
-    assert states() == {
-        "out-0": "pending",
-        "out-1": "delivered",
-        "out-2": "pending",
-        "out-3": "pending",
-        "out-9": "dead",
-    }
-    for message in OutboundMessage.objects.filter(serial_no__in=["out-2", "out-3"]):
-        assert (message.tries, message.finished_at, message.stuck_at) == (0, None, None)
-        assert OutboundLane.objects.get(lane=message.lane).due_at <= timezone.now()
-    left_alone.refresh_from_db()
-    assert left_alone.tries == 9
-
-
-@pytest.mark.parametrize("permissions", [["view_outboundmessage"], ["view_outboundmessage", "change_peer"]])
-def test_send_again_needs_the_permission_to_change_messages(client, rows, permissions):
-    messages = four_messages(rows)
-    person = make_person("reader", superuser=False)
-    allow(person, *permissions)
-    before = states()
-    response = act(sign_in(client, person=person), OutboundMessage, "send_again", messages)
-    assert response.status_code == 200
-    assert "send_again" not in response.text
-    assert states() == before
-
-
-def test_who_may_change_messages_may_send_again_but_not_edit(client, rows):
-    message = make_outbound(rows, 1, lane=1, state="dead")
-    person = make_person("operator", superuser=False)
-    allow(person, "view_outboundmessage", "change_outboundmessage")
-    sign_in(client, person=person)
-    assert client.post(page(OutboundMessage, "change", message.pk), {"state": "delivered"}).status_code == 403
-    act(client, OutboundMessage, "send_again", [message])
-    assert states() == {"out-1": "pending"}
 
 
 def test_resume_closes_the_breaker_of_the_chosen_peers(client, rows):
