@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from django.conf import settings
 from django.db import transaction
+from django.http import HttpResponse
 from django.urls import resolve, reverse
 
 from protocol.directory import current
@@ -80,7 +81,8 @@ def process_again(message: InboundMessage, *, now: datetime) -> Processed:
         received_at=now,
     )
     try:
-        answer = orjson.loads(_endpoint(message.code).take(received).content)
+        # Only a query streams its answer.
+        answer = orjson.loads(cast(HttpResponse, _endpoint(message.code).take(received)).content)
     except ProtocolError as error:
         answer = envelope(error)
     return Processed(answer["echoCode"], answer["echoMsg"])

@@ -123,8 +123,14 @@ def _one(act: MessageAct, row: OutboundMessage, *, by: User, chosen: str, now: d
     done = act.do(OutboundMessage.objects.filter(pk=row.pk), now)
     if done:
         after = OutboundMessage.objects.values_list("state", flat=True).get(pk=row.pk)
-        facts = {"before": {"state": row.state}, "after": {"state": after, "filter": chosen}}
-        put_on_record(by=by, act=act.name, target=row, company=row.company, **facts)
+        put_on_record(
+            by=by,
+            act=act.name,
+            target=row,
+            company=row.company,
+            before={"state": row.state},
+            after={"state": after, "filter": chosen},
+        )
     return done
 
 

@@ -1,7 +1,7 @@
 """By what the lists of messages are filtered: by an index, and offering what is known without asking the table."""
 
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -36,7 +36,7 @@ class StateFilter(admin.ChoicesFieldListFilter):
     """What is stuck has an index of its own."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[OutboundMessage]) -> QuerySet[OutboundMessage]:
-        found = super().queryset(request, queryset)
+        found = cast(QuerySet[OutboundMessage], super().queryset(request, queryset))
         values: Any = self.used_parameters.get(self.lookup_kwarg, [])
         return found.filter(stuck_at__isnull=False) if values and set(values) <= set(STUCK) else found
 
