@@ -80,6 +80,14 @@ class ExportJobAdmin(ReadOnlyAdmin):
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm(EXPORT)
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """A list gives `asked` as text, which the field would take for a value that is a text."""
+        given: dict[str, Any] = dict(super().get_changeform_initial_data(request))
+        try:
+            return {**given, "asked": json.loads(given.get("asked", "{}"))}
+        except ValueError:
+            return {**given, "asked": None}
+
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         return super().get_form(request, obj, change, **({} if obj else {"form": ExportForm}), **kwargs)
 

@@ -56,7 +56,13 @@ class ExportForm(forms.ModelForm):
         language = None if data["language"] == NAMES else data["language"]
         return Shape(language=language, local_times=data["local_times"], bom=data["bom"], gzip=data["gzip"])
 
+    def clean_asked(self) -> dict[str, Any]:
+        """Nothing stands for everything, and whatever else is not understood for nothing."""
+        asked = self.cleaned_data["asked"]
+        if not isinstance(asked, dict):
+            raise forms.ValidationError(_("Which rows are meant is not clear. Please begin again at the list."))
+        return asked
+
     @property
     def rows(self) -> dict[str, Any]:
-        asked = self.cleaned_data["asked"] or {}
-        return asked if isinstance(asked, dict) else {}
+        return dict(self.cleaned_data["asked"])

@@ -32,9 +32,11 @@ def page(what, *args):
     return reverse(f"admin:analysis_exportjob_{what}", args=args)
 
 
+FORM = {"table": "meters", "asked": "{}", "form": "csv", "language": "zh-hans", "local_times": "on", "bom": "on"}
+
+
 def ask(client, **fields):
-    form = {"table": "meters", "asked": "{}", "form": "csv", "language": "zh-hans", "local_times": "on", "bom": "on"}
-    return client.post(page("add"), form | fields)
+    return client.post(page("add"), FORM | fields)
 
 
 @pytest.mark.django_db
@@ -50,7 +52,9 @@ def test_a_list_leads_to_the_form_with_its_filters_or_its_chosen_rows():
         query = parse_qs(urlparse(answer["Location"]).query)
         assert query["table"] == ["meters"]
         assert json.loads(query["asked"][0]) == asked
-        assert client.get(answer["Location"]).status_code == 200
+        form = client.get(answer["Location"]).context["adminform"].form
+        client.post(page("add"), {**FORM, "asked": form["asked"].value()})
+        assert ExportJob.objects.latest("pk").asked == asked
 
 
 @pytest.mark.django_db
@@ -103,6 +107,14 @@ def test_cancelling_on_the_page():
     assert ExportJob.objects.get().state == ExportState.QUEUED
     assert client.post(page("cancel", job.pk)).status_code == 302
     assert ExportJob.objects.get().state == ExportState.CANCELLED
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("asked", ["", "null", "[1]", '"{}"', "{broken"])
+def test_rows_that_are_not_understood_are_not_taken_for_all(asked):
+    make_everything()
+    assert ask(signed_in(analyst()), asked=asked).status_code == 200
+    assert not ExportJob.objects.exists()
 
 
 @pytest.mark.django_db

@@ -2,9 +2,12 @@
 
 import os
 import shutil
+from urllib.parse import urlsplit
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
+from django.test import Client
 from playwright.sync_api import Page, expect, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
@@ -62,6 +65,32 @@ def page(browser, live_server, requested):
     assert errors == []
     foreign = [url for url in requested if not url.startswith((live_server.url, "data:", "blob:"))]
     assert foreign == []
+
+
+@pytest.fixture
+def enter(page, live_server):
+    """Begins a person's session without the way over the login page."""
+
+    def begin(person: User) -> Page:
+        client = Client()
+        client.force_login(person)
+        session = client.cookies[settings.SESSION_COOKIE_NAME].value
+        page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}])
+        return page
+
+    return begin
+
+
+def path_of(page: Page) -> str:
+    return urlsplit(page.url).path
+
+
+def choose_rows(page: Page, action: str, *keys: int) -> None:
+    """On a list: mark these rows and run the action."""
+    for key in keys:
+        page.locator(f"input[name=_selected_action][value='{key}']").check()
+    page.locator("#changelist-actions select[name=action]").select_option(action)
+    page.locator("#changelist-actions button[type=submit]").click()
 
 
 def sign_in(page: Page, name: str = "chief") -> None:
