@@ -44,7 +44,7 @@ def test_number_user_number_or_a_part_of_the_address_in_the_one_box(enter, chief
         page.wait_for_url("**/meters/meter/**")
         if path_of(page) == address(Meter, "changelist"):
             expect(page.locator("#result_list tbody tr")).to_have_count(1)
-            page.locator("#result_list th a").first.click()
+            page.locator("#result_list tbody th a").first.click()
         expect(page.locator("#life-title")).to_contain_text("欧阳修")
         assert path_of(page) == wanted
 
