@@ -1,4 +1,4 @@
-"""Alarms: whoever may change them acknowledges and clears them. Thresholds are kept here."""
+"""Alarms: whoever may handle them acknowledges and clears them. Thresholds are kept here."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar, cast
@@ -6,6 +6,7 @@ from typing import Any, ClassVar, cast
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -18,7 +19,9 @@ from alarms.models import Alarm, AlarmOccurrence, AlarmThresholds
 from alarms.services import BY_STAFF, MoveRefused, acknowledge, clear
 from meters.admin import OfMeterAdmin, numbered
 from meters.models import Meter
+from staff.acts import name_acts, put_on_record
 from staff.admin_base import LargeTableAdmin, LinkedAdmin, LinkedFilter, ReadOnlyTable, link_column
+from staff.permissions import HANDLE_ALARM
 
 SHOWN_OCCURRENCES = 50
 REASON_WIDTH = 200
@@ -94,6 +97,9 @@ class AlarmAdmin(OfMeterAdmin):
     action_form = ReasonForm
     actions = ["acknowledge_chosen", "clear_chosen"]
 
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm(HANDLE_ALARM))
+
     @admin.display(description=_("priority differs from the appendix"), boolean=True)
     def differs(self, alarm: Alarm) -> bool:
         return alarm.priority_differs
@@ -101,7 +107,7 @@ class AlarmAdmin(OfMeterAdmin):
     @admin.action(description=_("Acknowledge"), permissions=["act"])
     def acknowledge_chosen(self, request: HttpRequest, queryset: QuerySet[Alarm]) -> None:
         by, now = cast(User, request.user), timezone.now()
-        moved = self._move_each(request, queryset, lambda alarm: acknowledge(alarm, by=by, now=now))
+        moved = self._move_each(request, queryset, "acknowledge", lambda alarm: acknowledge(alarm, by=by, now=now))
         told = ngettext("%(count)d alarm is acknowledged.", "%(count)d alarms are acknowledged.", moved)
         self.message_user(request, told % {"count": moved})
 
@@ -109,16 +115,20 @@ class AlarmAdmin(OfMeterAdmin):
     def clear_chosen(self, request: HttpRequest, queryset: QuerySet[Alarm]) -> None:
         by, now = cast(User, request.user), timezone.now()
         because = request.POST.get("because", "").strip()[:REASON_WIDTH] or BY_STAFF
-        moved = self._move_each(request, queryset, lambda alarm: clear(alarm, by=by, because=because, now=now))
+        moved = self._move_each(
+            request, queryset, "clear", lambda alarm: clear(alarm, by=by, because=because, now=now), note=because
+        )
         told = ngettext("%(count)d alarm is cleared.", "%(count)d alarms are cleared.", moved)
         self.message_user(request, told % {"count": moved})
 
-    def _move_each(self, request: HttpRequest, alarms: QuerySet[Alarm], move: Callable[[Alarm], None]) -> int:
-        """How many moved; says how many could not."""
+    def _move_each(
+        self, request: HttpRequest, alarms: QuerySet[Alarm], act: str, move: Callable[[Alarm], None], *, note: str = ""
+    ) -> int:
+        """How many moved, each on record; says how many could not."""
         moved = refused = 0
-        for alarm in alarms:
+        for alarm in alarms.select_related("meter__company"):
             try:
-                move(alarm)
+                _move_on_record(alarm, act, move, by=cast(User, request.user), note=note)
             except MoveRefused:
                 refused += 1
             else:
@@ -131,6 +141,25 @@ class AlarmAdmin(OfMeterAdmin):
             )
             self.message_user(request, told % {"count": refused}, messages.WARNING)
         return moved
+
+
+@transaction.atomic
+def _move_on_record(alarm: Alarm, act: str, move: Callable[[Alarm], None], *, by: User, note: str) -> None:
+    # Locked, so that what the record calls "before" is what the act found.
+    before = Alarm.objects.select_for_update().values_list("state", flat=True).get(pk=alarm.pk)
+    move(alarm)
+    put_on_record(
+        by=by,
+        act=f"alarm.{act}",
+        target=alarm,
+        company=alarm.meter.company,
+        before={"state": before},
+        after={"state": str(alarm.state)},
+        note=note,
+    )
+
+
+name_acts({"alarm.acknowledge": _("acknowledge the alarm"), "alarm.clear": _("clear the alarm")})
 
 
 @admin.register(AlarmOccurrence)

@@ -30,7 +30,7 @@ from analysis.jobs import ask_for_export, cancel_export, file_for
 from analysis.models import UNFINISHED, ApiToken, ExportJob, ExportState
 from analysis.tables import TABLES
 from analysis.tasks import hint
-from staff.acts import put_on_record
+from staff.acts import name_acts, put_on_record
 from staff.admin_base import OFFERED, OfferedAction, ReadOnlyAdmin
 from staff.admin_scope import Scoped, visible
 from staff.permissions import EXPORT
@@ -209,6 +209,17 @@ class ApiTokenAdmin(Scoped, ModelAdmin):
         tokens, people = super().get_queryset(request), visible(User, request, self.admin_site)
         return tokens if people is None else tokens.filter(user__in=people.order_by().values("pk"))
 
+    def get_field_queryset(self, db: str | None, db_field: Any, request: HttpRequest) -> QuerySet[Any] | None:
+        """Nobody who may more: the token would be theirs to use."""
+        people = super().get_field_queryset(db, db_field, request)
+        user = cast(User, request.user)
+        if people is None or db_field.name != "user" or user.is_superuser:
+            return people
+        mine = user.get_all_permissions()
+        return people.filter(
+            pk__in=[one.pk for one in people if not one.is_superuser and one.get_all_permissions() <= mine]
+        )
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
@@ -227,6 +238,17 @@ class ApiTokenAdmin(Scoped, ModelAdmin):
         for token in queryset.select_related("user"):
             self.delete_model(request, token)
 
+
+name_acts(
+    {
+        "export.file": _("ask for an export"),
+        "export.cancel": _("cancel an export"),
+        "export.download": _("download an export"),
+        "export.stream": _("read data by the interface"),
+        "token.make": _("make a token"),
+        "token.revoke": _("revoke a token"),
+    }
+)
 
 for _table in TABLES.values():
     OFFERED[_table.model] = OfferedAction(

@@ -1,7 +1,7 @@
 """Commands and their stories; staff replay and cancel through the same services as everybody."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
@@ -14,12 +14,14 @@ from django.utils.translation import gettext_lazy as _
 
 from commands.admin_forms import StaffCommandForm
 from commands.cancelling import cancel_command
-from commands.models import Command, CommandEvent
+from commands.models import Command, CommandEvent, CommandKind
 from commands.replay import replay
 from meters.admin import OfMeterAdmin
 from meters.models import Account
 from protocol.errors import Refused
+from staff.acts import name_acts, put_on_record
 from staff.admin_base import LargeTableAdmin, LinkedFilter, ReadOnlyTable
+from staff.permissions import CANCEL_COMMAND, RECHARGE, REPLAY_COMMAND, SEND_VALVE_COMMAND
 
 
 class EventInline(ReadOnlyTable):
@@ -49,10 +51,21 @@ class CommandAdmin(OfMeterAdmin):
     autocomplete_fields: ClassVar[Any] = ["meter"]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return bool(request.user.has_perm("commands.add_command"))
+        return request.user.has_perm(SEND_VALVE_COMMAND) or request.user.has_perm(RECHARGE)
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm(REPLAY_COMMAND))
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm(CANCEL_COMMAND))
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        return super().get_form(request, obj, change, **({} if obj else {"form": StaffCommandForm}), **kwargs)
+        if obj is not None:
+            return super().get_form(request, obj, change, **kwargs)
+        form: Any = super().get_form(request, obj, change, **{"form": StaffCommandForm, **kwargs})
+        # The class was made for this request.
+        form.kinds_allowed = kinds_allowed(cast(User, request.user))
+        return form
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.fields if obj else ["meter", "kind", "valve", "amount", "stream"]
@@ -76,35 +89,62 @@ class CommandAdmin(OfMeterAdmin):
         obj.pk = form.submit(by=request.user).pk
         obj.refresh_from_db()
 
-    @admin.action(description=_("Ask again with a new command"), permissions=["act"])
+    @admin.action(description=_("Ask again with a new command"), permissions=["replay"])
     def replay(self, request: HttpRequest, queryset: QuerySet[Command]) -> None:
-        user = request.user
-        assert isinstance(user, User)
-        done = self._each(request, queryset, lambda command: replay(command, by=user, now=timezone.now()))
+        done = self._each(request, queryset, "replay", lambda command: _replay(command, cast(User, request.user)))
         self.message_user(request, gettext("%(count)d commands asked again.") % {"count": done})
 
-    @admin.action(description=_("Cancel"), permissions=["act"])
+    @admin.action(description=_("Cancel"), permissions=["cancel"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Command]) -> None:
-        done = self._each(request, queryset, lambda command: self._cancel(command, user=str(request.user)))
+        done = self._each(request, queryset, "cancel", lambda command: _cancel(command, cast(User, request.user)))
         self.message_user(request, gettext("%(count)d cancellations asked.") % {"count": done})
 
-    @transaction.atomic
-    def _cancel(self, command: Command, *, user: str) -> None:
-        Account.objects.select_for_update().get(meter=command.meter_id)
-        command.refresh_from_db()
-        cancel_command(command, cause=f"cancelled by {user}", now=timezone.now())
-
-    def _each(self, request: HttpRequest, queryset: QuerySet[Command], act: Callable[[Command], Any]) -> int:
-        """Act on each; what is refused is said and the others go on."""
+    def _each(self, request: HttpRequest, queryset: QuerySet[Command], act: str, do: Callable[[Command], Any]) -> int:
+        """Do it to each, on record; what is refused is said and the others go on."""
         done = 0
-        for command in queryset.select_related("meter").order_by("pk"):
+        for command in queryset.select_related("meter__company").order_by("pk"):
             try:
-                act(command)
+                _on_record(command, act, do, by=cast(User, request.user))
             except Refused as refusal:
                 self.message_user(request, f"{command.pk}: {refusal.message}", level=messages.WARNING)
             else:
                 done += 1
         return done
+
+
+def kinds_allowed(user: User) -> list[CommandKind]:
+    """What this person may ask of a meter."""
+    asked = {CommandKind.VALVE: SEND_VALVE_COMMAND, CommandKind.RECHARGE: RECHARGE}
+    return [kind for kind, permission in asked.items() if user.has_perm(permission)]
+
+
+@transaction.atomic
+def _on_record(command: Command, act: str, do: Callable[[Command], Command], *, by: User) -> None:
+    # The meter is locked first, so that what the record calls "before" is what the act found.
+    Account.objects.select_for_update().get(meter=command.meter_id)
+    command.refresh_from_db()
+    before = str(command.state)
+    done = do(command)
+    put_on_record(
+        by=by,
+        act=f"command.{act}",
+        target=command,
+        company=command.meter.company,
+        before={"state": before},
+        after={"state": str(done.state), "command": done.pk},
+    )
+
+
+def _replay(command: Command, by: User) -> Command:
+    return replay(command, by=by, now=timezone.now())
+
+
+def _cancel(command: Command, by: User) -> Command:
+    cancel_command(command, cause=f"cancelled by {by.get_username()}", now=timezone.now())
+    return command
+
+
+name_acts({"command.replay": _("ask again with a new command"), "command.cancel": _("cancel the command")})
 
 
 @admin.register(CommandEvent)

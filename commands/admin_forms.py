@@ -1,7 +1,8 @@
 """The form in which staff ask a meter for something."""
 
 import uuid
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib.auth.models import User
@@ -25,6 +26,8 @@ VALVE_CHOICES = [
 class StaffCommandForm(forms.ModelForm):
     """A valve command, or a recharge with an amount in CNY. Saving it submits it, with the staff member on record."""
 
+    kinds_allowed: ClassVar[Sequence[CommandKind]] = tuple(CommandKind)
+
     valve = forms.ChoiceField(label=_("valve"), choices=[("", "---------"), *VALVE_CHOICES], required=False)
     amount = forms.DecimalField(label=_("amount (CNY)"), min_value=0, max_digits=14, decimal_places=4, required=False)
     # Made with the page: sending the same page twice credits once (R12).
@@ -35,6 +38,12 @@ class StaffCommandForm(forms.ModelForm):
     class Meta:
         model = Command
         fields = ("meter", "kind")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "kind" in self.fields:
+            kind = cast(forms.ChoiceField, self.fields["kind"])
+            kind.choices = [(kind.value, kind.label) for kind in self.kinds_allowed]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data

@@ -24,7 +24,7 @@ from meters.models import Account
 from office.once import PageInvalid, PageSent, new_token, spend
 from protocol.errors import ProtocolError
 from protocol.models import InboundMessage, OutboundMessage
-from staff.acts import name_acts, put_on_record
+from staff.acts import put_on_record
 from staff.admin_base import pretty_json
 from staff.permissions import CANCEL_COMMAND, REPLAY_COMMAND
 
@@ -63,7 +63,6 @@ ACTS: Final[dict[str, tuple[Any, str, Any, Callable[[Command, User, datetime], C
         _cancel,
     ),
 }
-name_acts({f"command.{act}": label for act, (label, *_rest) in ACTS.items()})
 
 
 @transaction.atomic

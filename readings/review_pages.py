@@ -16,12 +16,14 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from readings.models import Decision, Quality, Reading, ReadingReview
 from readings.review import ReviewRefused, decide, neighbourhood
+from staff.acts import name_acts
 from staff.admin_base import LargeTableAdmin
 from staff.permissions import REVIEW_READING
 
 # Of the theme, except for the red that it lacks as a variable.
 COUNTS, FLAGGED, THIS = "var(--color-primary-500)", "#f59e0b", "#dc2626"
 Json = dict[str, Any]
+name_acts({"reading.review": gettext_lazy("review a reading")})
 
 
 class ReviewForm(forms.Form):

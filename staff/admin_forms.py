@@ -1,6 +1,6 @@
 """The form of a peer: its secret goes in and never comes out."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -9,6 +9,9 @@ from protocol.models import Peer, PeerKind
 
 
 class PeerForm(forms.ModelForm):
+    # Of who does not see all companies: a head-end that lists none speaks for them all.
+    names_companies: ClassVar[bool] = False
+
     secret = forms.CharField(
         label=_("App secret"),
         max_length=128,
@@ -39,6 +42,8 @@ class PeerForm(forms.ModelForm):
         kind = data.get("kind", self.instance.kind)
         if kind == PeerKind.CIS and not data.get("companies"):
             self.add_error("companies", _("A CIS serves at least one company."))
+        if kind == PeerKind.HEADEND and self.names_companies and not data.get("companies"):
+            self.add_error("companies", _("Name at least one company: without any it would speak for all."))
         if kind == PeerKind.HEADEND and not data.get("manufacturers"):
             self.add_error("manufacturers", _("A head-end serves at least one manufacturer."))
         return data

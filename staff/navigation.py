@@ -22,9 +22,11 @@ GROUPS: list[tuple[Any, list[tuple[Any, str, str]]]] = [
         _("Readings and usage"),
         [
             (_("Readings"), "speed", "readings.reading"),
+            (_("Reviews"), "fact_check", "readings.readingreview"),
             (_("Daily usage"), "bar_chart", "readings.dailyusage"),
             (_("Accounts"), "account_balance_wallet", "meters.account"),
             (_("Prices"), "payments", "pricing.price"),
+            (_("Exports"), "download", "analysis.exportjob"),
         ],
     ),
     (
@@ -43,6 +45,7 @@ GROUPS: list[tuple[Any, list[tuple[Any, str, str]]]] = [
         [
             (_("People"), "person", "auth.user"),
             (_("Roles"), "badge", "staff.role"),
+            (_("API tokens"), "key", "analysis.apitoken"),
             (_("What staff did"), "history", "staff.staffact"),
         ],
     ),

@@ -42,9 +42,9 @@ def test_resume_closes_the_breaker_of_the_chosen_peers(client, rows):
     assert (health["other-2"].state, health["other-2"].paused_until) == ("open", paused)
 
 
-def test_resume_needs_the_permission_to_change_peer_health(client, rows):
+def test_resume_needs_the_permission_to_pause_peers(client, rows):
     person = make_person("reader", superuser=False)
-    allow(person, "view_peerhealth")
+    allow(person, "view_peerhealth", "change_peerhealth")
     act(sign_in(client, person=person), PeerHealth, "resume", [rows.peer])
     assert PeerHealth.objects.get().state == "open"
 

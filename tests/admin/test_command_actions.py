@@ -6,8 +6,10 @@ from django.utils import timezone
 
 from commands.models import Command
 from meters.models import Account, AccountEntry
+from staff.models import StaffAct
 from tests.admin.browsing import page, sign_in
 from tests.admin.rows import make_command, make_meter, make_parties, make_person
+from tests.staff.conftest import employ
 
 pytestmark = pytest.mark.django_db
 
@@ -53,6 +55,9 @@ def test_a_queued_command_is_cancelled_and_a_finished_one_is_not(client, rows):
     queued.refresh_from_db()
     assert queued.state == "cancelled"
     assert queued.events.last().cause == "cancelled by chief"
+    recorded = StaffAct.objects.get()
+    assert (recorded.act, recorded.target_pk) == ("command.cancel", str(queued.pk))
+    assert (recorded.before, recorded.after) == ({"state": "queued"}, {"state": "cancelled", "command": queued.pk})
 
 
 def test_who_may_not_change_commands_has_no_actions(client, rows):
@@ -101,6 +106,23 @@ def test_a_form_that_is_wrong_asks_for_nothing(client, rows, fields, message):
     response = ask(client, make_meter(rows, 1, billing_model="3"), **fields)
     assert message in response.content.decode()
     assert not Command.objects.exists()
+
+
+def test_each_may_ask_for_the_kinds_of_their_role(client, rows):
+    meter = make_meter(rows, 1, billing_model="3")
+    Account.objects.update(kept_here=True)
+    clerk = employ("clerk", "billing", companies=[rows.company])
+    sign_in(client, language="en", person=clerk)
+    assert "kind" in ask(client, meter).context["adminform"].form.errors
+    assert not Command.objects.exists()
+    ask(client, meter, kind="05", valve="", amount="12.5")
+    assert Command.objects.get().requested_by == clerk
+    operator = employ("operator", "operator", companies=[rows.company])
+    sign_in(client, language="en", person=operator)
+    assert "kind" in ask(client, meter, kind="05", valve="", amount="1", stream="s2").context["adminform"].form.errors
+    ask(client, meter)
+    act(client, "cancel", *Command.objects.filter(kind="03"))
+    assert set(Command.objects.values_list("kind", "state")) == {("05", "succeeded"), ("03", "cancelled")}
 
 
 def test_who_may_not_add_commands_has_no_form(client, rows):

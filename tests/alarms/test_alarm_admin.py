@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from alarms import admin
 from alarms.models import Alarm, AlarmOccurrence, AlarmThresholds
+from staff.models import StaffAct
 from tests.admin.browsing import page, sign_in
 from tests.admin.rows import ATTACK, NOW, make_alarm, make_meter, make_parties, make_person
 from tests.admin.test_admin_actions import act, allow
@@ -58,8 +59,8 @@ def test_clear_takes_what_is_not_cleared_with_its_reason(client, chosen, entered
 
 
 @pytest.mark.parametrize("action", ["acknowledge_chosen", "clear_chosen"])
-@pytest.mark.parametrize("permissions", [["view_alarm"], ["view_alarm", "change_alarmthresholds"]])
-def test_actions_need_the_permission_to_change_alarms(client, chosen, action, permissions):
+@pytest.mark.parametrize("permissions", [["view_alarm"], ["view_alarm", "change_alarm"]])
+def test_actions_need_the_permission_to_handle_alarms(client, chosen, action, permissions):
     person = make_person("reader", superuser=False)
     allow(person, *permissions)
     response = act(sign_in(client, person=person), Alarm, action, chosen)
@@ -67,13 +68,17 @@ def test_actions_need_the_permission_to_change_alarms(client, chosen, action, pe
     assert states() == ["open", "acknowledged", "cleared"]
 
 
-def test_who_may_change_alarms_may_act_but_not_edit(client, chosen):
+def test_who_may_handle_alarms_may_act_but_not_edit(client, chosen):
     person = make_person("operator", superuser=False)
-    allow(person, "view_alarm", "change_alarm")
+    allow(person, "view_alarm", "handle_alarm")
     sign_in(client, person=person)
     assert client.post(page(Alarm, "change", chosen[0].pk), {"state": "cleared"}).status_code == 403
-    act(client, Alarm, "acknowledge_chosen", chosen[:1])
+    act(client, Alarm, "acknowledge_chosen", chosen)
     assert states() == ["acknowledged", "acknowledged", "cleared"]
+    recorded = StaffAct.objects.get()
+    assert (recorded.by, recorded.act, recorded.target_pk) == (person, "alarm.acknowledge", str(chosen[0].pk))
+    assert (recorded.before, recorded.after) == ({"state": "open"}, {"state": "acknowledged"})
+    assert recorded.company == chosen[0].meter.company
 
 
 def test_filters_by_state_type_priority_and_company(client, rows, chosen):

@@ -1,13 +1,15 @@
 """One CIS and one head-end that serve two companies: whoever sees one of them sees its messages, and no others."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from protocol.models import InboundMessage, OutboundAttempt, OutboundMessage
+from protocol.models import Company, InboundMessage, OutboundAttempt, OutboundMessage, Peer, PeerHealth
 from protocol.parties import create_company, create_peer
+from staff.models import StaffAct
 from tests.admin.browsing import page
 from tests.staff.conftest import employ
 from tests.world import COMPANY, FACTOR, TIERS
@@ -94,3 +96,39 @@ def test_who_sees_one_company_sees_none_of_the_messages_of_the_other(client, sha
     client.force_login(employ("chief", "auditor", everything=True))
     listed = client.get(page(InboundMessage, "changelist"))
     assert companies(listed.context["cl"].queryset) == {COMPANY, OTHER, None}
+
+
+@pytest.mark.parametrize("field", ["cis_peer", "headend_peer"])
+def test_only_who_sees_all_companies_of_a_peer_changes_it(client, shared, field):
+    peer = getattr(shared, field)
+    other = Company.objects.get(code=OTHER)
+    peer.companies.set([shared.company, other])
+    PeerHealth.objects.create(peer=peer, state="open", paused_until=timezone.now() + timedelta(hours=1))
+    data = {"name": "mine", "app_code": peer.app_code, "url": "http://127.0.0.1:1", "is_active": "on", "secret": ""}
+    data |= {"companies": [shared.company.pk], "manufacturers": [shared.manufacturer.pk]}
+    partly = employ("partly", "administrator", companies=[shared.company])
+    wholly = employ("wholly", "administrator", companies=[shared.company, other])
+    resume = {"action": "resume", "_selected_action": [peer.pk]}
+    client.force_login(partly)
+    assert client.get(page(Peer, "change", peer.pk)).status_code == 200
+    assert client.post(page(Peer, "change", peer.pk), data).status_code == 403
+    Peer.objects.filter(pk=peer.pk).update(is_active=False)
+    assert client.post(page(Peer, "delete", peer.pk), {"post": "yes"}).status_code == 403
+    client.post(page(PeerHealth, "changelist"), resume)
+    assert not StaffAct.objects.exists()
+    assert PeerHealth.objects.get().state == "open"
+    assert Peer.objects.get(pk=peer.pk).name == peer.name
+    client.force_login(wholly)
+    client.post(page(PeerHealth, "changelist"), resume)
+    assert PeerHealth.objects.get().state == "closed"
+    assert StaffAct.objects.get().act == "peer.resume"
+    assert client.get(page(Peer, "change", peer.pk)).context["has_change_permission"]
+
+
+def test_a_head_end_for_all_companies_is_made_by_who_sees_all(client, shared):
+    data = {"kind": "headend", "name": "h", "app_code": "h", "secret": "a-secret-of-mine", "is_active": "on"}
+    data["manufacturers"] = [shared.manufacturer.pk]
+    client.force_login(employ("partly", "administrator", companies=[shared.company]))
+    answer = client.post(page(Peer, "add"), data)
+    assert list(answer.context["adminform"].form.errors) == ["companies"]
+    assert not Peer.objects.filter(app_code="h").exists()

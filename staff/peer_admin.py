@@ -1,0 +1,157 @@
+"""Peers, and how sending to them goes. Who sees only some of a shared peer's companies looks, and changes nothing."""
+
+from collections.abc import Iterable
+from typing import Any, ClassVar, cast
+
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from protocol import breaker
+from protocol.models import BreakerState, Peer, PeerHealth
+from staff.acts import name_acts, put_on_record
+from staff.admin_base import LinkedFilter, ReadOnlyAdmin, ReferredTo, list_url
+from staff.admin_forms import PeerForm
+from staff.admin_record import company_of
+from staff.permissions import PAUSE_PEER
+from staff.scope import companies_of, sees_all
+
+
+def owns(user: User, peer: Peer) -> bool:
+    """Whether the user sees all that the peer speaks for; one that lists no company speaks for every one."""
+    if sees_all(user):
+        return True
+    served = set(peer.companies.values_list("pk", flat=True))
+    return bool(served) and served <= set(companies_of(user).values_list("pk", flat=True))
+
+
+@admin.register(Peer)
+class PeerAdmin(ReferredTo):
+    company_path = "companies"
+    form = PeerForm
+    list_display = [
+        "app_code",
+        "name",
+        "kind",
+        "is_active",
+        "url",
+        "served_companies",
+        "served_manufacturers",
+        "sending",
+    ]
+    list_display_links = ["app_code", "name"]
+    list_filter = ["kind", "is_active"]
+    search_fields = ["app_code", "name", "companies__code", "manufacturers__factor_no"]
+    search_help_text = _("App code, name, company code or manufacturer code")
+    autocomplete_fields = ["companies", "manufacturers"]
+
+    def has_change_permission(self, request: HttpRequest, obj: Peer | None = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or owns(cast(User, request.user), obj))
+
+    def get_form(self, request: HttpRequest, obj: Peer | None = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        # The class was made for this request.
+        form.names_companies = not sees_all(request.user)
+        return form
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Peer]:
+        peers = super().get_queryset(request).defer("app_secret")
+        return peers.select_related("health").prefetch_related("companies", "manufacturers")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Peer | None = None) -> Any:
+        secret = ["secret"] if self._may_write(request, obj) else []
+        shown: list[Any] = [
+            (None, {"fields": ["kind", "name", "is_active"]}),
+            (_("On the wire"), {"fields": ["app_code", *secret, "url", "allowed_addresses"]}),
+            (_("Speaks for"), {"fields": ["companies", "manufacturers"]}),
+        ]
+        if obj is not None:
+            shown.append((_("Records"), {"fields": ["sending", "created_at", "linked_lists"]}))
+        return shown
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Peer | None = None) -> list[str]:
+        return [] if obj is None else ["kind", "sending", "created_at", "linked_lists"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Peer | None = None) -> bool:
+        # Only a peer that is out of use is worth the search for its messages.
+        may = obj is not None and not obj.is_active and owns(cast(User, request.user), obj)
+        return may and super().has_delete_permission(request, obj)
+
+    @admin.display(description=_("companies"))
+    def served_companies(self, peer: Peer) -> str:
+        return ", ".join(company.code for company in peer.companies.all())
+
+    @admin.display(description=_("manufacturers"))
+    def served_manufacturers(self, peer: Peer) -> str:
+        return ", ".join(manufacturer.factor_no for manufacturer in peer.manufacturers.all())
+
+    def extra_lists(self, obj: Peer) -> Iterable[tuple[str, str]]:
+        return [(str(capfirst(PeerHealth._meta.verbose_name)), list_url(PeerHealth, peer=obj.pk))]
+
+    @admin.display(description=_("sending"))
+    def sending(self, peer: Peer) -> str:
+        return breaker.sending_state(getattr(peer, "health", None), now=timezone.now()) if peer.url else ""
+
+    def _may_write(self, request: HttpRequest, obj: Peer | None) -> bool:
+        return self.has_add_permission(request) if obj is None else self.has_change_permission(request, obj)
+
+
+@admin.register(PeerHealth)
+class PeerHealthAdmin(ReadOnlyAdmin):
+    company_path = "peer__companies"
+    list_display = ["peer", "sending", "failure_rate", "paused_until", "held_by"]
+    list_select_related = ["peer"]
+    ordering = ["-failure_rate", "peer"]
+    search_fields = ["peer__app_code", "peer__name"]
+    search_help_text = _("App code or name")
+    list_filter = [("peer", LinkedFilter)]
+    fields: ClassVar[Any] = [
+        *("peer", "sending", "failure_rate", "results", "noted_at", "openings", "paused_until"),
+        *("held_at", "held_by", "held_reason"),
+    ]
+    actions = ["resume"]
+
+    @admin.display(description=_("sending"))
+    def sending(self, health: PeerHealth) -> str:
+        return breaker.sending_state(health, now=timezone.now())
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm(PAUSE_PEER))
+
+    @admin.action(description=_("Resume sending now"), permissions=["act"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[PeerHealth]) -> None:
+        by = cast(User, request.user)
+        mine = [health.peer for health in queryset.select_related("peer") if owns(by, health.peer)]
+        resumed = sum(resume_on_record(peer, by=by) for peer in mine)
+        told = ngettext("Sending to %(count)d peer is resumed.", "Sending to %(count)d peers is resumed.", resumed)
+        self.message_user(request, told % {"count": resumed})
+
+
+@transaction.atomic
+def resume_on_record(peer: Peer, *, by: User) -> bool:
+    before = _sending_facts(peer)
+    if not breaker.resume_peer(peer, now=timezone.now()):
+        return False
+    _record(peer, "resume", by=by, before=before, after=_sending_facts(peer))
+    return True
+
+
+def _sending_facts(peer: Peer) -> dict[str, Any]:
+    health = PeerHealth.objects.filter(peer=peer).first()
+    if health is None:
+        return {"state": BreakerState.CLOSED.value, "held_by": ""}
+    return {"state": str(health.state), "held_by": health.held_by}
+
+
+def _record(peer: Peer, act: str, *, by: User, before: Any = None, after: Any = None, note: str = "") -> None:
+    company = company_of(peer, "companies")
+    put_on_record(by=by, act=f"peer.{act}", target=peer, company=company, before=before, after=after, note=note)
+
+
+name_acts({"peer.resume": _("resume sending to the peer")})
