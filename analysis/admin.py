@@ -202,8 +202,11 @@ class ApiTokenAdmin(Scoped, ModelAdmin):
     list_display = ["name", "user", "created_at"]
     list_select_related = ["user"]
     search_fields = ["name", "user__username"]
-    fields = ["user", "name", "created_at"]
     readonly_fields = ["created_at"]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """One that is not made yet has no time."""
+        return ["user", "name", "created_at"] if obj else ["user", "name"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
         tokens, people = super().get_queryset(request), visible(User, request, self.admin_site)
