@@ -204,7 +204,7 @@ class ApiTokenAdmin(Scoped, ModelAdmin):
     search_fields = ["name", "user__username"]
     readonly_fields = ["created_at"]
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """One that is not made yet has no time."""
         return ["user", "name", "created_at"] if obj else ["user", "name"]
 

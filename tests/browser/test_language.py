@@ -83,7 +83,7 @@ def pages_of(person: User) -> list[str]:
     pages = ["/admin/", "/admin/password_change/"]
     for model, model_admin in admin.site._registry.items():
         pages.append(address(model, "changelist"))
-        row = busy(model) if model.objects.exists() else None
+        row = busy(model) if model._default_manager.exists() else None
         if row is not None:
             pages.append(address(model, "change", row.pk))
         if offers_a_form(model_admin, person):
