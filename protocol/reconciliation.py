@@ -65,10 +65,8 @@ def resend_serials(serials: Iterable[str], *, company: Company, now: datetime) -
     """
     chosen, total = list(dict.fromkeys(serials)), 0
     for start in range(0, len(chosen), BATCH):
-        messages = OutboundMessage.objects.filter(
-            serial_no__in=chosen[start : start + BATCH], peer__in=Peer.objects.filter(companies=company)
-        )
-        total += _resend(list(_again(messages, company).values_list("pk", flat=True)), now=now)
+        messages = by_serial(chosen[start : start + BATCH], company=company)
+        total += resend(list(messages.values_list("pk", flat=True)), now=now)
     return total
 
 
@@ -76,16 +74,25 @@ def resend_day(
     *, company: Company, day: date, codes: Sequence[str], states: Sequence[str] = _SENDABLE_AGAIN, now: datetime
 ) -> int:
     """Send again all messages of these codes made on `day`, in any of these states; returns how many."""
-    begin, end = day_of(day)
-    peers = list(company.peers.values_list("pk", flat=True))
-    messages = OutboundMessage.objects.filter(
-        created_at__gte=begin, created_at__lt=end, peer__in=peers, code__in=codes, state__in=states
-    )
-    chosen, total, last_id = _again(messages, company), 0, 0
+    chosen, total, last_id = by_day(company=company, day=day, codes=codes).filter(state__in=states), 0, 0
     while ids := list(chosen.filter(pk__gt=last_id).values_list("pk", flat=True)[:BATCH]):
-        total += _resend(ids, now=now)
+        total += resend(ids, now=now)
         last_id = ids[-1]
     return total
+
+
+def by_serial(serials: Sequence[str], *, company: Company) -> QuerySet[OutboundMessage]:
+    """Of these serials, what can be sent again to the peers of `company`."""
+    peers = Peer.objects.filter(companies=company)
+    return _again(OutboundMessage.objects.filter(serial_no__in=serials, peer__in=peers), company)
+
+
+def by_day(*, company: Company, day: date, codes: Sequence[str]) -> QuerySet[OutboundMessage]:
+    """Of the messages of these codes made on `day`, what can be sent again to the peers of `company`."""
+    begin, end = day_of(day)
+    peers = list(company.peers.values_list("pk", flat=True))
+    messages = OutboundMessage.objects.filter(created_at__gte=begin, created_at__lt=end, peer__in=peers, code__in=codes)
+    return _again(messages, company)
 
 
 def _again(messages: QuerySet[OutboundMessage], company: Company) -> QuerySet[OutboundMessage]:
@@ -94,7 +101,8 @@ def _again(messages: QuerySet[OutboundMessage], company: Company) -> QuerySet[Ou
 
 
 @transaction.atomic
-def _resend(ids: Sequence[int], *, now: datetime) -> int:
+def resend(ids: Sequence[int], *, now: datetime) -> int:
+    """Make these due again, those that still can be: one transaction, so a thousand at most. Returns how many."""
     still = OutboundMessage.objects.filter(pk__in=ids, state__in=_SENDABLE_AGAIN, once_only=False)
     count = still.update(state=DeliveryState.PENDING, tries=0, finished_at=None, stuck_at=None)
     lanes.reopen(ids, now=now)

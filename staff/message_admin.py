@@ -23,6 +23,7 @@ from staff.admin_base import LargeTableAdmin, LinkedFilter, ReadOnlyTable, link_
 from staff.inbound_again import ProcessAgain
 from staff.message_acts import SEND, WITHDRAW, MessageAct
 from staff.message_filters import CodeFilter, CompanyFilter, DayFilter, DayReceivedFilter, StateFilter
+from staff.reconcile_page import Reconciles
 
 STATE_LABELS = {
     DeliveryState.PENDING: "info",
@@ -82,7 +83,7 @@ class AttemptTable(PrettyTexts, ReadOnlyTable):
 
 
 @admin.register(OutboundMessage)
-class OutboundMessageAdmin(PrettyTexts, LargeTableAdmin):
+class OutboundMessageAdmin(Reconciles, PrettyTexts, LargeTableAdmin):
     company_path = "company"
     list_display = [
         "serial_no",
