@@ -1,5 +1,7 @@
 """Who is calling: the signature as a DRF authentication class (R4)."""
 
+from datetime import datetime
+
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
@@ -31,15 +33,25 @@ def credentials_of(request: Request | HttpRequest) -> Credentials:
 def admit(request: Request | HttpRequest, credentials: Credentials, *, directory: Directory) -> Scope:
     """The caller by `directory`. Raises AccessDenied (0103) or TimestampOutsideWindow (0105), in this order."""
     scope = directory.scopes.get(credentials.app_code)
+    now = timezone.now()
     # An unknown appCode costs the same comparison as a wrong secret.
-    matches = token_matches(credentials, app_secret=scope.peer.app_secret if scope else "")
+    matches = any(token_matches(credentials, app_secret=secret) for secret in _secrets(scope, now=now))
     if scope is None or not matches or not scope.peer.is_active:
         raise AccessDenied
     if not scope.peer.allows_address(caller_address(request)):
         raise AccessDenied
-    if not within_window(credentials.timestamp, now=timezone.now(), window_seconds=settings.SIGNATURE_WINDOW_SECONDS):
+    if not within_window(credentials.timestamp, now=now, window_seconds=settings.SIGNATURE_WINDOW_SECONDS):
         raise TimestampOutsideWindow
     return scope
+
+
+def _secrets(scope: Scope | None, *, now: datetime) -> list[str]:
+    """What the caller may sign with: its secret, and for a while after a rotation the one before it."""
+    if scope is None:
+        return [""]
+    peer = scope.peer
+    overlaps = peer.previous_secret_until is not None and now < peer.previous_secret_until
+    return [peer.app_secret, peer.previous_secret] if overlaps and peer.previous_secret else [peer.app_secret]
 
 
 class PeerAuthentication(BaseAuthentication):

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from django.core.exceptions import ValidationError
@@ -55,7 +56,7 @@ def create_peer(
     Raises PartyError when it exists with another kind or secret, or names an unknown company or manufacturer.
     """
     peer = Peer.objects.select_for_update().filter(app_code=app_code).first()
-    made = "" if app_secret or peer else secrets.token_urlsafe(24)
+    made = "" if app_secret or peer else new_secret()
     is_new = peer is None
     if peer is None:
         peer = Peer(kind=PeerKind(kind), app_code=app_code, name=app_code, app_secret=app_secret or made)
@@ -70,6 +71,27 @@ def create_peer(
     peer.manufacturers.add(*_named(Manufacturer, "factor_no", manufacturers))
     _check_scope(peer)
     return Created(peer, is_new, made)
+
+
+def new_secret() -> str:
+    return secrets.token_urlsafe(24)
+
+
+@transaction.atomic
+def rotate_secret(peer: Peer, *, replaces: str, previous_until: datetime | None) -> str:
+    """Make a new secret for `peer`, by which we sign at once; returns it, and nobody can read it again.
+
+    The one it replaces is accepted until `previous_until` (None: from now on no more). Raises PartyError when the
+    secret is no longer `replaces`: two who rotate at once would make the first new one worthless.
+    """
+    row = Peer.objects.select_for_update().get(pk=peer.pk)
+    if not secrets.compare_digest(row.app_secret.encode(), replaces.encode()):
+        raise PartyError(f"peer {row.app_code} has another secret by now")
+    row.previous_secret = row.app_secret if previous_until is not None else ""
+    row.previous_secret_until = previous_until
+    row.app_secret = new_secret()
+    row.save(update_fields=["app_secret", "previous_secret", "previous_secret_until"])
+    return row.app_secret
 
 
 def _save(peer: Peer) -> None:

@@ -94,10 +94,7 @@ class Courier:
             self._loop.close()
 
     async def _serve(self) -> None:
-        connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=30)
-        async with aiohttp.ClientSession(
-            connector=connector, timeout=_timeout(), cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
-        ) as session:
+        async with _session() as session:
             self._session = session
             self._ready.set()
             await self._end.wait()
@@ -122,6 +119,23 @@ class Courier:
                     break
         finally:
             self.results.put(LaneEnd(parcel.claimed))
+
+
+def send_once(parcel: Parcel, mail: Mail) -> Outcome:
+    """One message at once, on a connection of its own. The caller is in no transaction."""
+
+    async def sent() -> Outcome:
+        async with _session() as session:
+            return await _send(session, parcel, mail)
+
+    return asyncio.run(sent())
+
+
+def _session() -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=30)
+    return aiohttp.ClientSession(
+        connector=connector, timeout=_timeout(), cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+    )
 
 
 def _timeout() -> aiohttp.ClientTimeout:

@@ -1,11 +1,17 @@
 """The form of a peer: its secret goes in and never comes out."""
 
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django import forms
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from protocol.models import Peer, PeerKind
+from protocol.parties import new_secret
+
+LONGEST_OVERLAP = timedelta(days=30)
 
 
 class PeerForm(forms.ModelForm):
@@ -15,9 +21,11 @@ class PeerForm(forms.ModelForm):
     secret = forms.CharField(
         label=_("App secret"),
         max_length=128,
+        required=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "size": 40}),
-        help_text=_("Agreed with the peer; it is never shown again."),
+        help_text=_("Leave empty to have one made: it is shown once. One agreed with the peer is never shown again."),
     )
+    made_secret = ""
 
     class Meta:
         model = Peer
@@ -28,13 +36,6 @@ class PeerForm(forms.ModelForm):
             )
         }
         widgets = {"allowed_addresses": forms.TextInput(attrs={"size": 60})}
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.instance.pk is not None and "secret" in self.fields:
-            secret = self.fields["secret"]
-            secret.label, secret.required = _("New secret"), False
-            secret.help_text = _("Leave empty to keep the secret.")
 
     def clean(self) -> dict[str, Any]:
         """A peer without the scope that its kind is tied to could say nothing (R1)."""
@@ -49,6 +50,30 @@ class PeerForm(forms.ModelForm):
         return data
 
     def save(self, commit: bool = True) -> Peer:
-        if self.cleaned_data.get("secret"):
-            self.instance.app_secret = self.cleaned_data["secret"]
+        if self.instance.pk is None:
+            entered = self.cleaned_data.get("secret", "")
+            self.made_secret = "" if entered else new_secret()
+            self.instance.app_secret = entered or self.made_secret
         return super().save(commit)
+
+
+class PauseForm(forms.Form):
+    reason = forms.CharField(label=_("reason"), max_length=200, widget=UnfoldAdminTextInputWidget)
+
+
+class RotateForm(forms.Form):
+    """`page_of` ties the page to the secret that it was opened for: sent twice, it makes one."""
+
+    until = forms.DateTimeField(
+        label=_("the old secret is accepted until"),
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        help_text=_("Empty: from now on it is not accepted any more. At most 30 days."),
+    )
+    page_of = forms.CharField(widget=forms.HiddenInput)
+
+    def clean_until(self) -> datetime | None:
+        until, now = self.cleaned_data["until"], timezone.now()
+        if until is not None and not now < until <= now + LONGEST_OVERLAP:
+            raise forms.ValidationError(_("Choose a time within the next 30 days."))
+        return until

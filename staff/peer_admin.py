@@ -5,7 +5,6 @@ from typing import Any, ClassVar, cast
 
 from django.contrib import admin
 from django.contrib.auth.models import User
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -14,25 +13,19 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from protocol import breaker
-from protocol.models import BreakerState, Peer, PeerHealth
-from staff.acts import name_acts, put_on_record
+from protocol.models import Peer, PeerHealth
 from staff.admin_base import LinkedFilter, ReadOnlyAdmin, ReferredTo, list_url
 from staff.admin_forms import PeerForm
-from staff.admin_record import company_of
+from staff.peer_acts import PeerActs, owns, resume_on_record
 from staff.permissions import PAUSE_PEER
-from staff.scope import companies_of, sees_all
+from staff.scope import sees_all
 
-
-def owns(user: User, peer: Peer) -> bool:
-    """Whether the user sees all that the peer speaks for; one that lists no company speaks for every one."""
-    if sees_all(user):
-        return True
-    served = set(peer.companies.values_list("pk", flat=True))
-    return bool(served) and served <= set(companies_of(user).values_list("pk", flat=True))
+RECORDS = ["sending", "previous_secret_until", "created_at"]
 
 
 @admin.register(Peer)
-class PeerAdmin(ReferredTo):
+class PeerAdmin(PeerActs, ReferredTo):
+    change_form_outer_before_template = "staff/peer_buttons.html"
     company_path = "companies"
     form = PeerForm
     list_display = [
@@ -61,22 +54,22 @@ class PeerAdmin(ReferredTo):
         return form
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Peer]:
-        peers = super().get_queryset(request).defer("app_secret")
+        peers = super().get_queryset(request).defer("app_secret", "previous_secret")
         return peers.select_related("health").prefetch_related("companies", "manufacturers")
 
     def get_fieldsets(self, request: HttpRequest, obj: Peer | None = None) -> Any:
-        secret = ["secret"] if self._may_write(request, obj) else []
+        secret = ["secret"] if obj is None else []
         shown: list[Any] = [
             (None, {"fields": ["kind", "name", "is_active"]}),
             (_("On the wire"), {"fields": ["app_code", *secret, "url", "allowed_addresses"]}),
             (_("Speaks for"), {"fields": ["companies", "manufacturers"]}),
         ]
         if obj is not None:
-            shown.append((_("Records"), {"fields": ["sending", "created_at", "linked_lists"]}))
+            shown.append((_("Records"), {"fields": [*RECORDS, "linked_lists"]}))
         return shown
 
     def get_readonly_fields(self, request: HttpRequest, obj: Peer | None = None) -> list[str]:
-        return [] if obj is None else ["kind", "sending", "created_at", "linked_lists"]
+        return [] if obj is None else ["kind", *RECORDS, "linked_lists"]
 
     def has_delete_permission(self, request: HttpRequest, obj: Peer | None = None) -> bool:
         # Only a peer that is out of use is worth the search for its messages.
@@ -97,9 +90,6 @@ class PeerAdmin(ReferredTo):
     @admin.display(description=_("sending"))
     def sending(self, peer: Peer) -> str:
         return breaker.sending_state(getattr(peer, "health", None), now=timezone.now()) if peer.url else ""
-
-    def _may_write(self, request: HttpRequest, obj: Peer | None) -> bool:
-        return self.has_add_permission(request) if obj is None else self.has_change_permission(request, obj)
 
 
 @admin.register(PeerHealth)
@@ -131,27 +121,3 @@ class PeerHealthAdmin(ReadOnlyAdmin):
         resumed = sum(resume_on_record(peer, by=by) for peer in mine)
         told = ngettext("Sending to %(count)d peer is resumed.", "Sending to %(count)d peers is resumed.", resumed)
         self.message_user(request, told % {"count": resumed})
-
-
-@transaction.atomic
-def resume_on_record(peer: Peer, *, by: User) -> bool:
-    before = _sending_facts(peer)
-    if not breaker.resume_peer(peer, now=timezone.now()):
-        return False
-    _record(peer, "resume", by=by, before=before, after=_sending_facts(peer))
-    return True
-
-
-def _sending_facts(peer: Peer) -> dict[str, Any]:
-    health = PeerHealth.objects.filter(peer=peer).first()
-    if health is None:
-        return {"state": BreakerState.CLOSED.value, "held_by": ""}
-    return {"state": str(health.state), "held_by": health.held_by}
-
-
-def _record(peer: Peer, act: str, *, by: User, before: Any = None, after: Any = None, note: str = "") -> None:
-    company = company_of(peer, "companies")
-    put_on_record(by=by, act=f"peer.{act}", target=peer, company=company, before=before, after=after, note=note)
-
-
-name_acts({"peer.resume": _("resume sending to the peer")})

@@ -66,6 +66,10 @@ class Peer(models.Model):
     name = models.CharField(_("name"), max_length=100)
     app_code = models.CharField(_("app code"), max_length=64, unique=True)
     app_secret = models.CharField(_("app secret"), max_length=128)
+    previous_secret = models.CharField(max_length=128, blank=True, default="", editable=False)
+    previous_secret_until = models.DateTimeField(
+        _("previous secret valid until"), null=True, blank=True, editable=False
+    )
     url = models.URLField(
         _("base URL"),
         blank=True,

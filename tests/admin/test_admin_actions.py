@@ -63,11 +63,8 @@ def peer_data(company, **changes):
     return {**data, **changes}
 
 
-def test_a_new_peer_needs_a_secret_and_keeps_it(client, rows):
+def test_a_new_peer_keeps_the_secret_that_was_agreed(client, rows):
     sign_in(client)
-    refused = client.post(page(Peer, "add"), peer_data(rows.company))
-    assert refused.status_code == 200
-    assert not Peer.objects.filter(app_code="cis-2").exists()
     assert client.post(page(Peer, "add"), peer_data(rows.company, secret=NEW_SECRET)).status_code == 302
     peer = Peer.objects.get(app_code="cis-2")
     assert peer.app_secret == NEW_SECRET
@@ -82,12 +79,11 @@ def test_a_refused_form_does_not_give_the_secret_back(client, rows):
     assert NEW_SECRET not in response.text
 
 
-@pytest.mark.parametrize(("entered", "kept"), [("", SECRET), (NEW_SECRET, NEW_SECRET)])
-def test_a_changed_peer_keeps_its_secret_unless_a_new_one_is_entered(client, rows, entered, kept):
-    data = peer_data(rows.company, name="新名称", app_code="cis-1", secret=entered)
+def test_a_changed_peer_keeps_its_secret(client, rows):
+    data = peer_data(rows.company, name="新名称", app_code="cis-1", secret=NEW_SECRET)
     assert sign_in(client).post(page(Peer, "change", rows.peer.pk), data).status_code == 302
     peer = Peer.objects.get(pk=rows.peer.pk)
-    assert (peer.name, peer.app_secret) == ("新名称", kept)
+    assert (peer.name, peer.app_secret) == ("新名称", SECRET)
     entry = LogEntry.objects.get()
     assert SECRET not in entry.change_message
     assert NEW_SECRET not in entry.change_message
