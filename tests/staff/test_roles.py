@@ -16,7 +16,10 @@ SAMPLES = {
     "billing": ([RECHARGE, "readings.view_dailyusage"], [SEND_VALVE_COMMAND, "protocol.view_inboundmessage"]),
     "analyst": ([EXPORT, "readings.view_reading"], [RECHARGE, "protocol.view_peer", "staff.view_staffact"]),
     "auditor": (["staff.view_staffact", "protocol.view_inboundmessage"], [RECHARGE, SEND_VALVE_COMMAND]),
-    "administrator": ([*NAMES, "auth.change_user", "protocol.add_peer", "analysis.add_apitoken"], ["staff.delete_staffact"]),
+    "administrator": (
+        [*NAMES, "auth.change_user", "protocol.add_peer", "analysis.add_apitoken"],
+        ["staff.delete_staffact"],
+    ),
 }
 
 
