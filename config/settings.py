@@ -116,6 +116,12 @@ PARTITIONED_TABLES: dict[str, dict[str, Any]] = {
         "behind_days": 31,
         "keep_days": env.int("READING_RETENTION_DAYS", default=0),
     },
+    "readings.DailyUsage": {
+        "column": "day",
+        "interval": "month",
+        "behind_days": 31,
+        "keep_days": env.int("USAGE_RETENTION_DAYS", default=0),
+    },
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

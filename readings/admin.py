@@ -67,16 +67,12 @@ class ReadingAdmin(ReviewPage, OfMeterAdmin):
 @admin.register(DailyUsage)
 class DailyUsageAdmin(OfMeterAdmin):
     list_display = ["day", "meter_page", "tier", "volume", "unit_price", "amount"]
-    list_filter = [("meter", LinkedFilter)]
+    list_filter = ["day", ("meter", LinkedFilter)]
     fields = ["meter", "day", "tier", "volume", "unit_price", "amount"]
 
     def get_ordering(self, request: HttpRequest) -> list[str | Combinable]:
-        return ["-day", "-tier"] if _about_one_meter(request) else ["-id"]
-
-
-def _about_one_meter(request: HttpRequest) -> bool:
-    """Then by time, which the index of a meter's rows serves; else the newest rows first."""
-    return bool(request.GET.get("q") or request.GET.get("meter__id__exact"))
+        """Of each meter the newest first: in the order of the key, which no list has to sort."""
+        return ["-meter_id", "-day", "-tier"]
 
 
 @admin.register(ReadingReview)

@@ -134,7 +134,10 @@ class ReadingReview(models.Model):
 
 
 class DailyUsage(models.Model):
-    """What a meter used on one local day in one tier: `volume` m3 at `unit_price` CNY/m3 is `amount` CNY (1015)."""
+    """What a meter used on one local day in one tier: `volume` m3 at `unit_price` CNY/m3 is `amount` CNY (1015).
+
+    Partitioned by month of `day`: give every query a range of it where there is one.
+    """
 
     # Settlement writes these by the million from locked accounts, whose meters cannot be deleted.
     meter = models.ForeignKey(
@@ -150,13 +153,15 @@ class DailyUsage(models.Model):
         verbose_name = _("daily usage")
         verbose_name_plural = _("daily usage")
         constraints: ClassVar = [
-            # Readers: 1015 and settlement (the days of a meter).
+            # In the database the primary key. Readers: 1015 and settlement (the days of a meter), the staff's list.
             models.UniqueConstraint(fields=["meter", "day", "tier"], name="daily_usage_once"),
             models.CheckConstraint(condition=Q(volume__gte=0, amount__gte=0), name="daily_usage_not_negative"),
         ]
         indexes: ClassVar = [
             # Reader: the home page's figures of a day. Days are settled one after another, so their rows lie together.
             BrinIndex(fields=["day"], name="daily_usage_of_day", pages_per_range=32, autosummarize=True),
+            # Reader: the staff's page of one row. Some kilobytes, as with readings.
+            BrinIndex(fields=["id"], name="daily_usage_id", pages_per_range=32, autosummarize=True),
         ]
 
     def __str__(self) -> str:

@@ -132,9 +132,11 @@ def _settle_chunk(first: int, last: int, *, through: date, heirs: bool) -> Settl
     }
     with connection.cursor() as cursor:
         for statement in sql.STEPS:
-            cursor.execute(statement, parameters)
-            if statement is sql.MOMENTS:
-                parameters["from_moment"], parameters["to_moment"] = cursor.fetchone()
+            fact = sql.ONLY_WITH.get(statement)
+            if fact is None or parameters[fact]:
+                cursor.execute(statement, parameters)
+            if statement in sql.FACTS:
+                parameters |= zip((column.name for column in cursor.description), cursor.fetchone(), strict=True)
         cursor.execute(sql.COUNTS)
         meter_days, meters = cursor.fetchone()
         cursor.execute(sql.CLEAR)

@@ -3,8 +3,7 @@
 Between them stand temporary tables of one chunk; the first is analysed, since the planner would guess `again` wrong.
 Large tables are asked for the chunk's range of meters too: their scans begin and end there, whatever join is chosen.
 Parameters: `first` and `last` meter id, `heirs` (meters that replaced another are settled after those that did not:
-their running cycle goes on from these), `through` day, `zone` of the platform; after MOMENTS also `from_moment` and
-`to_moment`.
+their running cycle goes on from these), `through` day, `zone` of the platform; and what the chunk itself says (FACTS).
 """
 
 from pricing.cycles import CYCLE_BLOCK_SQL
@@ -54,9 +53,12 @@ DUE = """
     ORDER BY meter_id FOR UPDATE
 """
 
-# Between which moments the readings of the chunk lie: known to the planner, it leaves out all other partitions.
+# Between which moments the readings of the chunk lie, and from which day on rows are settled again: as constants, so
+# that the planner leaves out all other partitions.
 MOMENTS = """
-    SELECT coalesce(min(from_moment), now()), coalesce(max(to_moment), now()) FROM due
+    SELECT coalesce(min(from_moment), now()) AS from_moment, coalesce(max(to_moment), now()) AS to_moment,
+        min(begins) FILTER (WHERE again) AS again_from, bool_or(kept_here AND closes_on IS NOT NULL) AS ended
+    FROM due
 """
 
 # Only from here on does a statement see every reading that was stored before the locks were taken.
@@ -81,7 +83,7 @@ UNDONE = """
 UNDO = """
     WITH gone AS (
         DELETE FROM readings_dailyusage u USING due d
-        WHERE d.again AND u.meter_id = d.meter_id AND u.day >= d.begins
+        WHERE d.again AND u.meter_id = d.meter_id AND u.day >= d.begins AND u.day >= %(again_from)s
         RETURNING u.meter_id, u.volume, u.amount)
     INSERT INTO undone SELECT meter_id, sum(volume), sum(amount) FROM gone GROUP BY meter_id
 """
@@ -142,6 +144,10 @@ DAYS = """
             (SELECT min(begins) FROM due) AND (SELECT max(through_day) FROM due))""",
 )
 
+CYCLES = "SELECT min(cycle_start) AS cycles_from FROM days WHERE carried IS NULL"
+
+BY_METER = "CREATE INDEX ON days (meter_id)"
+
 # For any other cycle the rows say it: the volume used before the first meter of the chain (a meter and those it
 # replaced), the meter's own days before those that are due, and all days of the meters it replaced; those that are
 # settled in this same chunk have theirs in `days`. Cycles of different lengths overlap where a version or a price
@@ -154,11 +160,12 @@ CARRIED = """
                 THEN o.initial_cycle_volume ELSE 0 END
             + CASE WHEN n.cycle_start >= d.begins THEN 0 ELSE coalesce(
                 (SELECT sum(u.volume) FROM readings_dailyusage u
-                 WHERE u.meter_id = n.meter_id AND u.day >= n.cycle_start AND u.day < d.begins), 0) END
+                 WHERE u.meter_id = n.meter_id AND u.day >= n.cycle_start AND u.day < d.begins
+                    AND u.day >= %(cycles_from)s), 0) END
             + CASE WHEN m.origin_id IS NULL THEN 0 ELSE coalesce(
                 (SELECT sum(v.volume) FROM meters_meter p CROSS JOIN LATERAL (
                     SELECT u.volume FROM readings_dailyusage u
-                    WHERE u.meter_id = p.id AND u.day >= n.cycle_start
+                    WHERE u.meter_id = p.id AND u.day >= n.cycle_start AND u.day >= %(cycles_from)s
                     UNION ALL
                     SELECT z.volume FROM days z WHERE z.meter_id = p.id AND z.day >= n.cycle_start) v
                  WHERE p.id < m.id AND (p.id = m.origin_id OR p.origin_id = m.origin_id)), 0) END
@@ -279,7 +286,8 @@ STEPS = (
     UNDONE,
     UNDO,
     DAYS,
-    "CREATE INDEX ON days (meter_id)",
+    CYCLES,
+    BY_METER,
     CARRIED,
     PARTS,
     USAGE,
@@ -288,3 +296,15 @@ STEPS = (
     CARRY,
 )
 CLEAR = "DROP TABLE due, undone, days, parts"
+
+# The columns of their one row are parameters of all that follow.
+FACTS = (MOMENTS, CYCLES)
+# Left out where the fact is null or false, as on most days for most chunks.
+ONLY_WITH = {
+    REOPEN: "again_from",
+    UNDO: "again_from",
+    BY_METER: "cycles_from",
+    CARRIED: "cycles_from",
+    LOCK_HEIRS: "ended",
+    CARRY: "ended",
+}
