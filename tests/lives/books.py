@@ -183,9 +183,9 @@ class Books:
         self._end(meter, self._closing(meter, index, now=now, named="initNum"))
 
     def replace(self, old: Meter, number: str, closing: Decimal, opening: Decimal, *, now: datetime) -> Meter:
-        last = self._closing(old, closing, now=now, named="oldNum")
         if number in [other.meter_no for other in self.active if other is not old]:
             raise Refusal(f"新表号 {number} 已存在，表具更换失败！")
+        last = self._closing(old, closing, now=now, named="oldNum")
         new = Meter(
             user_no=old.user_no,
             meter_no=number,

@@ -19,7 +19,7 @@ from meters import accounts, registration
 from meters.accounts import recharge
 from meters.models import Account, Meter, MeterPrice
 from pricing import services
-from readings import intake, life_endpoints, repricing
+from readings import intake, life_endpoints, next_report, repricing
 from readings import settlement_sql as sql
 from readings.models import Reading
 from readings.settlement import settle
@@ -34,6 +34,7 @@ METER, NEW, NEWER = "188011110128", "188011110129", "188011110130"
 OK = "0000"
 SINGLE = {"priceType": "1", "cycleLength": ""}
 GONE = {"echoCode": "9999", "echoMsg": "表具不存在"}
+USER_GONE = {"echoCode": "9999", "echoMsg": "用户不存在"}
 
 
 @pytest.fixture(autouse=True)
@@ -178,7 +179,7 @@ def test_a_number_is_free_for_who_waited_for_its_deregistration(world, monkeypat
 def test_a_reading_that_waits_for_the_end_of_its_meter_is_refused(world, monkeypatch, end):
     pause = Pause(monkeypatch, life_endpoints, f"{end.__name__}_meter")
     ended, told = meet(pause, lambda: end(world), lambda: report(world, "2026-03-20 09:00:00", "65"))
-    assert (ended["echoCode"], told) == (OK, GONE)
+    assert (ended["echoCode"], told) == (OK, GONE if end is replace else USER_GONE)
     assert not Reading.objects.filter(index=65).exists()
     settle_through_today()
     assert amounts(world) == EXPECTED_TO_70 if end is replace else account(METER).settled_volume == 70
@@ -201,7 +202,7 @@ def test_the_end_of_a_meter_waits_for_its_reading(world, monkeypatch, end):
 
 @pytest.mark.parametrize("end", [replace, deregister])
 def test_the_end_of_a_meter_is_refused_below_the_reading_it_waited_for(world, monkeypatch, end):
-    pause = Pause(monkeypatch, intake, "judge_again")
+    pause = Pause(monkeypatch, next_report, "judge")
     told, ended = meet(pause, lambda: report(world, "2026-03-20 09:00:00", "70.0001"), lambda: end(world))
     assert (told["echoCode"], ended["echoCode"]) == (OK, "9999")
     assert "不能小于最近一次有效读数" in ended["echoMsg"]

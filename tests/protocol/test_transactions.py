@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import OperationalError, connection, transaction
 from psycopg.errors import DeadlockDetected
 
@@ -75,7 +76,7 @@ def test_only_the_outermost_transaction_is_begun_again():
 
 
 def test_two_that_lock_in_opposite_order_are_both_done():
-    first, second = (Company.objects.create(code=code, name="0").pk for code in "ab")
+    first, second = (Group.objects.create(name=name).pk for name in "ab")
     met = threading.Barrier(2, timeout=PATIENCE_SECONDS)
 
     def rename(order):
@@ -86,7 +87,7 @@ def test_two_that_lock_in_opposite_order_are_both_done():
             tries.append(1)
             for pk in order:
                 with connection.cursor() as cursor:
-                    cursor.execute("UPDATE protocol_company SET name = name || '+' WHERE id = %s", [pk])
+                    cursor.execute("UPDATE auth_group SET name = name || '+' WHERE id = %s", [pk])
                 if len(tries) == 1 and pk == order[0]:
                     met.wait()
             return len(tries)
@@ -95,4 +96,4 @@ def test_two_that_lock_in_opposite_order_are_both_done():
 
     going = [elsewhere(rename(order)) for order in ((first, second), (second, first))]
     assert sorted(done(work) for work in going) == [1, 2]
-    assert set(Company.objects.values_list("name", flat=True)) == {"0++"}
+    assert set(Group.objects.filter(pk__in=[first, second]).values_list("name", flat=True)) == {"a++", "b++"}
