@@ -31,7 +31,7 @@ class EventInline(ReadOnlyTable):
 
 @admin.register(Command)
 class CommandAdmin(OfMeterAdmin):
-    list_display = ["id", "meter_page", "kind", "payload", "state", "origin", "queued_at", "sent_at", "finished_at"]
+    list_display = ["id", "meter_page", "asked", "state", "origin", "queued_at", "sent_at", "finished_at"]
     list_display_links = ["id"]
     list_filter = ["state", "kind", "origin", ("meter", LinkedFilter), ("peer", LinkedFilter)]
     ordering = ["-id"]
@@ -49,6 +49,12 @@ class CommandAdmin(OfMeterAdmin):
     ]
 
     autocomplete_fields: ClassVar[Any] = ["meter"]
+
+    @admin.display(description=_("what is asked"))
+    def asked(self, command: Command) -> str:
+        if command.kind == CommandKind.RECHARGE:
+            return gettext("Recharge of %(amount)s CNY") % {"amount": command.payload.get("rechargeAmount", "")}
+        return gettext("Open the valve") if command.payload["valveSet"] == "0" else gettext("Close the valve")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm(SEND_VALVE_COMMAND) or request.user.has_perm(RECHARGE)

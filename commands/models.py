@@ -106,7 +106,7 @@ class Command(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.meter_id} {self.kind} {self.state}"
+        return f"#{self.pk} {self.get_kind_display()}"
 
 
 class CommandEvent(models.Model):
@@ -124,7 +124,7 @@ class CommandEvent(models.Model):
         ordering: ClassVar = ["id"]
 
     def __str__(self) -> str:
-        return f"{self.from_state} -> {self.to_state}"
+        return f"{self.get_from_state_display()} → {self.get_to_state_display()}"
 
 
 class BulkState(models.TextChoices):

@@ -90,8 +90,7 @@ class CommandStories(CommandAdmin):
     list_display = [
         "id",
         "meter_page",
-        "kind",
-        "payload",
+        "asked",
         "shown_state",
         "origin",
         "queued_at",

@@ -130,7 +130,7 @@ class ReadingReview(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.meter_id} {long_time(self.read_at)} {self.decision}"
+        return f"{self.meter_id} {long_time(self.read_at)} {self.get_decision_display()}"
 
 
 class DailyUsage(models.Model):

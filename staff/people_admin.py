@@ -73,7 +73,7 @@ class ScopeStack(Scoped, StackedInline):
 
     model = StaffScope
     can_delete = False
-    filter_horizontal: ClassVar[Any] = ["companies"]
+    autocomplete_fields: ClassVar[Any] = ["companies"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return ["all_companies", "companies"] if sees_all(request.user) else ["companies"]

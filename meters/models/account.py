@@ -118,4 +118,4 @@ class AccountEntry(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.meter_id} {self.kind} {self.amount}"
+        return f"#{self.pk} {self.get_kind_display()} {self.amount}"

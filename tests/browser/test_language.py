@@ -16,7 +16,7 @@ from tests.admin.rows import make_everything, make_export, make_token
 # What is written so in Chinese too: proper names, units, codes of the interface, and the names of these rows.
 ALLOWED = {
     *("API", "BOM", "CIS", "CNY", "CSV", "Excel", "HTTP", "HTTPS", "ID", "IP", "ISO", "JSON", "OpenAPI", "Parquet"),
-    *("URL", "UTF", "UTC", "Unicode", "gzip", "kPa", "m", "ms", "s", "V", "appCode", "appSecret", "serialNo"),
+    *("URL", "UTF", "UTC", "Unicode", "gzip", "kPa", "h", "m", "ms", "s", "V", "appCode", "appSecret", "serialNo"),
     *("English", "Open", "Gas", "DAS", "Ctrl", "K", "CIDR", "HMAC", "SHA", "MD", "IPv", "admin", "Redis"),
     *("http", "Mac", "LDAP", "NB-IoT", "Chief", "Notebook", "Meters"),
     *("C", "chief", "idle", "inspector", "script", "alert", "refused", "example", "notebook", "meters", "csv"),
