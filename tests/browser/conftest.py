@@ -1,7 +1,6 @@
 """A real browser (Debian's Chromium, driven by Playwright) on a real server of this process."""
 
 import os
-import shutil
 from urllib.parse import urlsplit
 
 import pytest
@@ -10,17 +9,10 @@ from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import Page, expect, sync_playwright
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
-FLAGS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
-]
+from tests.browser.program import FLAGS, chromium
+
 PASSWORD = "Nur-zum-Testen-1"
 PATIENCE_MS = 15_000
-
-
-def chromium() -> str | None:
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @pytest.fixture(scope="session")

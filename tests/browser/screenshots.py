@@ -10,22 +10,20 @@ from pathlib import Path
 
 from playwright.sync_api import Page, ViewportSize, sync_playwright
 
-from tests.browser.conftest import FLAGS, chromium
+from tests.browser.program import FLAGS, chromium
 
 LANGUAGES = {"zh": "zh-hans", "en": "en"}
 SIZE = ViewportSize(width=1440, height=960)
+FIRST_ROW = "#result_list tbody tr:first-child th a"
 # Name of the picture, the list or page to open, and what to click on it for the page of one row.
 PAGES = [
     ("home", "/admin/", ""),
     ("meters", "/admin/meters/meter/", ""),
-    ("meter", "/admin/meters/meter/", "#result_list tbody tr:first-child th a"),
-    ("commands", "/admin/commands/command/", ""),
-    ("command", "/admin/commands/command/", "#result_list tbody tr:first-child th a"),
-    ("alarms", "/admin/alarms/alarm/", ""),
+    ("meter", "/admin/meters/meter/", FIRST_ROW),
     ("readings", "/admin/readings/reading/", ""),
-    ("price", "/admin/pricing/price/", "#result_list tbody tr:first-child th a"),
+    ("price", "/admin/pricing/price/", FIRST_ROW),
+    ("command", "/admin/commands/command/", FIRST_ROW),
     ("messages", "/admin/protocol/outboundmessage/", ""),
-    ("peers", "/admin/protocol/peer/", ""),
 ]
 
 
