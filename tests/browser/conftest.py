@@ -15,7 +15,8 @@ PASSWORD = "Nur-zum-Testen-1"
 PATIENCE_MS = 15_000
 
 
-@pytest.fixture(scope="session")
+# Not longer: its event loop would be in the way of those tests that run one of their own.
+@pytest.fixture(scope="module")
 def browser():
     program = chromium()
     if program is None:
