@@ -1,5 +1,7 @@
 """Transactions that the database broke off for the sake of another one are begun again."""
 
+import random
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -8,6 +10,9 @@ from django.db import OperationalError, connection, transaction
 from psycopg.errors import DeadlockDetected, SerializationFailure
 
 TRIES = 3
+# Whoever was broken off lets the other one take the lock that it waits for: begun again at once, it can be there first
+# and meet the same deadlock. The wait grows with each try and differs between two that were broken off together.
+PAUSE_SECONDS = (0.01, 0.05)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,6 +40,8 @@ def atomically(work: Callable[P, T]) -> Callable[P, T]:
             except OperationalError as error:
                 if not tries_left or connection.in_atomic_block or not broken_off(error):
                     raise
+            # Outside the transaction: nothing is locked meanwhile.
+            time.sleep(random.uniform(*PAUSE_SECONDS) * (TRIES - tries_left))
         raise AssertionError("the last try returns or raises")
 
     return run
