@@ -67,7 +67,7 @@ def take_report(meter: Meter, report: Report, *, now: datetime) -> Intake:
     Raises FieldInvalid for a reading, or a named day's end, more than 10 minutes in the future; MeterUnknown when the
     meter has ended meanwhile.
     """
-    _refuse_future(report, now=now)
+    refuse_future(report, now=now)
     account = lock_account(meter)
     meter = account.meter
     meter.state = MeterState.objects.get(meter=meter)
@@ -111,7 +111,8 @@ def take_closing(account: Account, *, index: Decimal, field: str, now: datetime)
     return reading
 
 
-def _refuse_future(report: Report, *, now: datetime) -> None:
+def refuse_future(report: Report, *, now: datetime) -> None:
+    """Raises FieldInvalid for a reading, or a named day's end, more than 10 minutes in the future."""
     latest = now + timedelta(seconds=settings.READING_FUTURE_TOLERANCE_SECONDS)
     if report.read_at > latest:
         raise FieldInvalid("readDate", "抄见时间不能晚于当前时间")

@@ -26,6 +26,21 @@ from readings.intake import Report
 MAX_BACKFILL_DAYS = 400
 # 2001's own codes in a request (R8).
 VALVE_STATES = {"2": ValveState.OPEN, "3": ValveState.CLOSED}
+# What a report tells beside its index: the columns of a reading, and the fields of 2001.
+TELEMETRY_FIELDS = {
+    "battery_voltage": "batteryCap",
+    "signal_percent": "semaphore",
+    "temperature": "temperature",
+    "standard_total": "standardTotalValue",
+    "working_total": "workTotalValue",
+    "standard_flow": "standardInstantValue",
+    "working_flow": "workInstantValue",
+    "pressure": "pressureValue",
+    "reported_price": "curPrice",
+    "reported_balance": "meterBalance",
+    "reported_volume": "sumUseGas",
+    "reported_amount": "sumUseAmount",
+}
 
 
 class ReportSerializer(MessageSerializer):
@@ -68,20 +83,7 @@ def _report(data: dict[str, Any]) -> Report:
         index=data["readNum"],
         backfill=_backfill(data.get("addGas", {})),
         valve=VALVE_STATES.get(data["valveState"], ValveState.UNKNOWN),
-        telemetry={
-            "battery_voltage": data["batteryCap"],
-            "signal_percent": data["semaphore"],
-            "temperature": data.get("temperature"),
-            "standard_total": data.get("standardTotalValue"),
-            "working_total": data.get("workTotalValue"),
-            "standard_flow": data.get("standardInstantValue"),
-            "working_flow": data.get("workInstantValue"),
-            "pressure": data.get("pressureValue"),
-            "reported_price": data.get("curPrice"),
-            "reported_balance": data.get("meterBalance"),
-            "reported_volume": data.get("sumUseGas"),
-            "reported_amount": data.get("sumUseAmount"),
-        },
+        telemetry={name: data.get(field) for name, field in TELEMETRY_FIELDS.items()},
     )
 
 
