@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from commands.admin_forms import StaffCommandForm
 from commands.cancelling import cancel_command
+from commands.causes import in_words
 from commands.models import Command, CommandEvent, CommandKind
 from commands.replay import replay
 from meters.admin import OfMeterAdmin
@@ -26,7 +27,11 @@ from staff.permissions import CANCEL_COMMAND, RECHARGE, REPLAY_COMMAND, SEND_VAL
 
 class EventInline(ReadOnlyTable):
     model = CommandEvent
-    fields: ClassVar[Any] = ["at", "from_state", "to_state", "cause"]
+    fields: ClassVar[Any] = ["at", "from_state", "to_state", "told"]
+
+    @admin.display(description=_("cause"))
+    def told(self, event: CommandEvent) -> str:
+        return in_words(event)
 
 
 @admin.register(Command)
@@ -149,7 +154,7 @@ def _replay(command: Command, by: User) -> Command:
 
 
 def _cancel(command: Command, by: User) -> Command:
-    cancel_command(command, cause=f"cancelled by {by.get_username()}", now=timezone.now())
+    cancel_command(command, by=by.get_username(), now=timezone.now())
     return command
 
 
@@ -159,10 +164,14 @@ name_acts({"command.replay": _("ask again with a new command"), "command.cancel"
 @admin.register(CommandEvent)
 class CommandEventAdmin(LargeTableAdmin):
     company_path = "command__meter__company"
-    list_display = ["at", "command", "from_state", "to_state", "cause"]
+    list_display = ["at", "command", "from_state", "to_state", "told"]
     list_select_related = ["command"]
     list_filter = [("command", LinkedFilter)]
     search_fields: ClassVar[Any] = ["=command__meter__meter_no", "=command__serial_no"]
     search_help_text = _("A whole meter number, or the serial number of the request")
     ordering = ["-id"]
-    fields: ClassVar[Any] = ["command", "at", "from_state", "to_state", "cause"]
+    fields: ClassVar[Any] = ["command", "at", "from_state", "to_state", "told"]
+
+    @admin.display(description=_("cause"))
+    def told(self, event: CommandEvent) -> str:
+        return in_words(event)

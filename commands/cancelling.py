@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from commands.headend import CommandUnknown
-from commands.models import WAITING, Command, CommandState
+from commands.models import WAITING, Cause, Command, CommandState
 from commands.moves import note
 from commands.queue import finish
 from meters.models import Account, Meter
@@ -36,28 +36,28 @@ def cancel(meter: Meter, *, peer: Peer, send_serial_no: str, now: datetime) -> C
     command = Command.objects.filter(meter=meter, peer=peer, serial_no=send_serial_no).order_by("-pk").first()
     if command is None:
         raise CommandUnknown
-    cancel_command(command, cause="cancelled by the CIS", now=now)
+    cancel_command(command, by="", now=now)
     return command
 
 
-def cancel_command(command: Command, *, cause: str, now: datetime) -> None:
-    """The same for anybody; the meter is locked."""
+def cancel_command(command: Command, *, by: str, now: datetime) -> None:
+    """The same for anybody: `by` is a user name, "" for the CIS. The meter is locked."""
     if command.state not in WAITING:
         raise CommandFinished
     if command.state == CommandState.QUEUED:
-        finish(command, CommandState.CANCELLED, cause=cause, now=now)
+        finish(command, CommandState.CANCELLED, cause=Cause.CANCELLED, detail=by, now=now)
         return
     message = command.message
     if message is None:
         raise CommandUnderWay
     if withdraw(message.pk, now=now):
-        finish(command, CommandState.CANCELLED, cause=f"{cause} before it left", now=now)
+        finish(command, CommandState.CANCELLED, cause=Cause.CANCELLED_IN_TIME, detail=by, now=now)
         return
     if command.cancel_asked_at is not None:
         return
     command.cancel_asked_at = now
     command.save(update_fields=["cancel_asked_at"])
-    note(command, cause=f"{cause}: the head-end is asked", now=now)
+    note(command, cause=Cause.CANCEL_ASKED, detail=by, now=now)
     _ask_headend(command, now=now)
 
 
@@ -90,5 +90,5 @@ def _expire(command_id: int, meter_id: int, *, now: datetime) -> bool:
         return False
     if command.message_id is not None:
         withdraw(command.message_id, now=now)
-    finish(command, CommandState.EXPIRED, cause="not done in its time", now=now)
+    finish(command, CommandState.EXPIRED, cause=Cause.OVERDUE, now=now)
     return True

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from commands.kinds import ValveCommand
-from commands.models import WAITING, Command, CommandKind, CommandState
+from commands.models import WAITING, Cause, Command, CommandKind, CommandState
 from commands.moves import ALLOWED, move, note
 from commands.queue import finish
 from meters.models import Account, Meter, ValveState
@@ -40,11 +40,11 @@ def read_sending(*, message: OutboundMessage, answer: dict[str, Any], now: datet
     """
     command = _locked(message.command.pk)
     if message.state == DeliveryState.DELIVERED:
-        note(command, cause="accepted by the head-end", now=now)
+        note(command, cause=Cause.ACCEPTED, now=now)
     elif message.state == DeliveryState.REJECTED and command.state == CommandState.SENT:
-        finish(command, CommandState.FAILED, cause=f"refused by the head-end: {_reason(answer)}", now=now)
+        finish(command, CommandState.FAILED, cause=Cause.REFUSED, detail=_reason(answer), now=now)
     else:
-        note(command, cause="the head-end cannot be reached; the outcome is unknown", now=now)
+        note(command, cause=Cause.UNREACHABLE, now=now)
 
 
 def read_cancellation(*, message: OutboundMessage, answer: dict[str, Any], now: datetime) -> None:
@@ -54,9 +54,9 @@ def read_cancellation(*, message: OutboundMessage, answer: dict[str, Any], now: 
         return
     command = _locked(command.pk)
     if message.state == DeliveryState.DELIVERED and command.state == CommandState.SENT:
-        finish(command, CommandState.CANCELLED, cause="cancelled by the head-end", now=now)
+        finish(command, CommandState.CANCELLED, cause=Cause.CANCELLED_THERE, now=now)
     else:
-        note(command, cause=f"not cancelled: {_reason(answer)}", now=now)
+        note(command, cause=Cause.NOT_CANCELLED, detail=_reason(answer), now=now)
 
 
 def sent_command(send_serial_no: str, *, kind: str, **meter: Any) -> Command | None:
@@ -71,9 +71,9 @@ def take_result(command: Command, *, result: str, now: datetime) -> Command:
     command = _locked(command.pk)
     state = RESULTS[result]
     if state in ALLOWED[CommandState(command.state)]:
-        finish(command, state, cause="reported by the head-end", now=now)
+        finish(command, state, cause=Cause.REPORTED, now=now)
     elif state != command.state:
-        note(command, cause=f"the head-end reports {state.value}, too late to count", now=now)
+        note(command, cause=Cause.TOO_LATE, detail=state.value, now=now)
     return command
 
 
@@ -87,12 +87,12 @@ def hand_over_valve(meter: Meter, *, now: datetime) -> str:
         return NOTHING_TO_DO
     wish = ValveCommand.wish(command)
     if command.state == CommandState.SENT and wish == meter.state.valve and _reported_since(command, meter=meter):
-        finish(command, CommandState.SUCCEEDED, cause="the meter reports it", now=now)
+        finish(command, CommandState.SUCCEEDED, cause=Cause.SEEN, now=now)
         return hand_over_valve(meter, now=now)
     if command.state == CommandState.QUEUED:
         command.handed_over_after = meter.state.reported_at
         command.save(update_fields=["handed_over_after"])
-        move(command, CommandState.SENT, cause="handed over in the answer to a report", now=now)
+        move(command, CommandState.SENT, cause=Cause.HANDED_OVER, now=now)
     if wish == ValveState.OPEN:
         return OPEN
     return CLOSE_FOR_ARREARS if command.payload.get("ordinary") else CLOSE
@@ -115,4 +115,4 @@ def _cancelled_serial(message: OutboundMessage) -> str:
 
 
 def _reason(answer: dict[str, Any]) -> str:
-    return str(answer.get("echoMsg") or answer.get("echoCode") or "no answer")[:120]
+    return str(answer.get("echoMsg") or answer.get("echoCode") or "–")[:120]

@@ -109,6 +109,30 @@ class Command(models.Model):
         return f"#{self.pk} {self.get_kind_display()}"
 
 
+class Cause(models.TextChoices):
+    """Why a command moved, as a sentence about `CommandEvent.detail`; `commands.causes` fills it in for the reader."""
+
+    ASKED = "asked", _("asked for by: %(detail)s")
+    CREDITED = "credited", _("credited to the account")
+    REPLACED = "replaced", _("replaced by a newer valve command")
+    TO_HEADEND = "to_headend", _("handed to the head-end")
+    HANDED_OVER = "handed_over", _("handed over in the answer to a report")
+    ACCEPTED = "accepted", _("accepted by the head-end")
+    REFUSED = "refused", _("refused by the head-end: %(detail)s")
+    UNREACHABLE = "unreachable", _("the head-end cannot be reached; the outcome is unknown")
+    REPORTED = "reported", _("reported by the head-end")
+    TOO_LATE = "too_late", _("the head-end reports “%(detail)s”, too late to count")
+    SEEN = "seen", _("the meter reports it done")
+    CANCELLED = "cancelled", _("cancelled by %(detail)s")
+    CANCELLED_IN_TIME = "cancelled_in_time", _("cancelled by %(detail)s before it left")
+    CANCEL_ASKED = "cancel_asked", _("%(detail)s wants it cancelled: the head-end is asked")
+    CANCELLED_THERE = "cancelled_there", _("cancelled by the head-end")
+    NOT_CANCELLED = "not_cancelled", _("not cancelled by the head-end: %(detail)s")
+    METER_ENDED = "meter_ended", _("the meter has ended: %(detail)s")
+    ARREARS_OVER = "arrears_over", _("the arrears are over")
+    OVERDUE = "overdue", _("not done in its time")
+
+
 class CommandEvent(models.Model):
     """One move of a command, or something that happened to it without a move (`from_state` is `to_state`)."""
 
@@ -116,7 +140,9 @@ class CommandEvent(models.Model):
     at = models.DateTimeField(_("at"))
     from_state = models.CharField(_("from"), max_length=9, choices=CommandState, blank=True)
     to_state = models.CharField(_("to"), max_length=9, choices=CommandState)
+    # A Cause; as wide as the sentences that rows of earlier versions hold.
     cause = models.CharField(_("cause"), max_length=200)
+    detail = models.CharField(_("detail"), max_length=200, blank=True, default="", db_default="")
 
     class Meta:
         verbose_name = _("command event")

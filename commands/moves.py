@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from commands.models import WAITING, Command, CommandEvent, CommandState
+from commands.models import WAITING, Cause, Command, CommandEvent, CommandState
 
 S = CommandState
 
@@ -26,7 +26,7 @@ class MoveRefused(RuntimeError):
         super().__init__(f"command {command.pk} cannot go from {command.state} to {to_state}")
 
 
-def move(command: Command, to_state: CommandState, *, cause: str, now: datetime) -> None:
+def move(command: Command, to_state: CommandState, *, cause: Cause, detail: str = "", now: datetime) -> None:
     """Move `command` and write the history row, in the running transaction. Raises MoveRefused."""
     from_state = CommandState(command.state)
     if to_state not in ALLOWED[from_state]:
@@ -40,15 +40,18 @@ def move(command: Command, to_state: CommandState, *, cause: str, now: datetime)
         raise MoveRefused(command, to_state)
     for name, value in changes.items():
         setattr(command, name, value)
-    note(command, from_state=from_state, cause=cause, now=now)
+    note(command, from_state=from_state, cause=cause, detail=detail, now=now)
 
 
-def note(command: Command, *, cause: str, now: datetime, from_state: CommandState | None = None) -> None:
+def note(
+    command: Command, *, cause: Cause, now: datetime, detail: str = "", from_state: CommandState | None = None
+) -> None:
     """Write into the history of `command` what happened to it."""
     CommandEvent.objects.create(
         command=command,
         at=now,
         from_state=command.state if from_state is None else from_state,
         to_state=command.state,
-        cause=cause[:200],
+        cause=cause,
+        detail=detail[:200],
     )

@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from commands.kinds import KINDS, VALVE_CODES, RechargeCommand, ValveCommand, request_body
-from commands.models import WAITING, Command, CommandKind, CommandState, Origin
+from commands.models import WAITING, Cause, Command, CommandKind, CommandState, Origin
 from commands.moves import move, note
 from commands.reports import report_to_cis
 from meters.accounts import RechargeRepeated, lock_account, recharge
@@ -84,14 +84,14 @@ def _insert(account: Account, request: Request, *, now: datetime) -> Command:
             )
     except IntegrityError:
         raise RechargeRepeated(stream) from None
-    note(command, from_state=CommandState.QUEUED, cause=f"asked by {Origin(request.origin).value}", now=now)
+    note(command, from_state=CommandState.QUEUED, cause=Cause.ASKED, detail=Origin(request.origin).value, now=now)
     return command
 
 
 def _credit(command: Command, *, now: datetime) -> None:
     """Billing model 3: the balance is credited with the command, exactly once, and nothing has to reach the meter."""
     account = recharge(command.meter, amount=RechargeCommand.amount(command), stream=command.reference, now=now)
-    finish(command, CommandState.SUCCEEDED, cause="credited to the account", now=now)
+    finish(command, CommandState.SUCCEEDED, cause=Cause.CREDITED, now=now)
     if not account.in_arrears:
         open_after_arrears(account.meter, now=now)
 
@@ -100,7 +100,7 @@ def _replace_opposite(meter: Meter, request: Request, *, now: datetime) -> None:
     """A newer valve wish replaces a waiting opposite one."""
     queued = Command.objects.filter(meter=meter, kind=CommandKind.VALVE, state=CommandState.QUEUED)
     for command in queued.exclude(payload__valveSet=request.payload["valveSet"]):
-        finish(command, CommandState.CANCELLED, cause="replaced by a newer valve command", now=now)
+        finish(command, CommandState.CANCELLED, cause=Cause.REPLACED, now=now)
 
 
 def send_next(meter: Meter, *, now: datetime) -> None:
@@ -124,12 +124,12 @@ def send_next(meter: Meter, *, now: datetime) -> None:
     )
     command.message = message
     command.save(update_fields=["message"])
-    move(command, CommandState.SENT, cause="handed to the head-end", now=now)
+    move(command, CommandState.SENT, cause=Cause.TO_HEADEND, now=now)
 
 
-def finish(command: Command, state: CommandState, *, cause: str, now: datetime) -> None:
+def finish(command: Command, state: CommandState, *, cause: Cause, detail: str = "", now: datetime) -> None:
     """End a command, tell the CIS, and let the next one go. The meter is locked."""
-    move(command, state, cause=cause, now=now)
+    move(command, state, cause=cause, detail=detail, now=now)
     if state == CommandState.SUCCEEDED and not _credited_here(command):
         KINDS[command.kind].succeeded(command, now=now)
     report_to_cis(command, now=now)
@@ -140,7 +140,7 @@ def _credited_here(command: Command) -> bool:
     return command.kind == CommandKind.RECHARGE and command.message_id is None
 
 
-def cancel_waiting(meter: Meter, *, cause: str, now: datetime) -> int:
+def cancel_waiting(meter: Meter, *, reason: str, now: datetime) -> int:
     """Cancel all that waits for a meter that ends (1002, 1009); returns how many. The meter is locked.
 
     What is on its way may still happen, but nobody is there to be told: the CIS learns that it is over.
@@ -149,7 +149,7 @@ def cancel_waiting(meter: Meter, *, cause: str, now: datetime) -> int:
     for command in waiting:
         if command.message_id is not None:
             withdraw(command.message_id, now=now)
-        move(command, CommandState.CANCELLED, cause=cause, now=now)
+        move(command, CommandState.CANCELLED, cause=Cause.METER_ENDED, detail=reason, now=now)
         report_to_cis(command, now=now)
     return len(waiting)
 
@@ -178,7 +178,7 @@ def open_after_arrears(meter: Meter, *, now: datetime) -> None:
     if last is None or last.origin != Origin.ARREARS or ValveCommand.wish(last) != ValveState.CLOSED:
         return
     if last.state == CommandState.QUEUED:
-        finish(last, CommandState.CANCELLED, cause="arrears are over", now=now)
+        finish(last, CommandState.CANCELLED, cause=Cause.ARREARS_OVER, now=now)
         return
     payload = {"valveSet": VALVE_CODES[ValveState.OPEN]}
     submit(meter, Request(kind=CommandKind.VALVE, payload=payload, origin=Origin.ARREARS), now=now)

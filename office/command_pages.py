@@ -18,6 +18,7 @@ from unfold.decorators import display
 
 from commands.admin import CommandAdmin
 from commands.cancelling import cancel_command
+from commands.causes import in_words
 from commands.models import WAITING, Command, CommandKind, CommandState
 from commands.replay import replay
 from meters.models import Account
@@ -45,7 +46,7 @@ def _replay(command: Command, by: User, now: datetime) -> Command:
 
 
 def _cancel(command: Command, by: User, now: datetime) -> Command:
-    cancel_command(command, cause=f"cancelled by {by.get_username()}", now=now)
+    cancel_command(command, by=by.get_username(), now=now)
     return command
 
 
@@ -160,7 +161,7 @@ class CommandStories(CommandAdmin):
         }
         return {
             "command": command,
-            "events": command.events.all()[:200],
+            "events": [(event, in_words(event)) for event in command.events.all()[:200]],
             "asked_body": _asked_body(command) if request.user.has_perm("protocol.view_inboundmessage") else None,
             "message": message,
             "body": pretty_json(message.body) if message else None,

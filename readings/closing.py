@@ -30,7 +30,7 @@ def end_life(account: Account, *, closing_index: Decimal, field: str, reason: st
     """Close a meter whose account is locked; its last day is today, and nothing is due after it."""
     take_closing(account, index=closing_index, field=field, now=now)
     meter = account.meter
-    cancel_waiting(meter, cause=f"the meter has ended: {reason}", now=now)
+    cancel_waiting(meter, reason=reason, now=now)
     clear_all_of(meter, because=reason, now=now)
     meter.status, meter.ended_at = MeterStatus.ENDED, now
     meter.closing_index, meter.end_reason = closing_index, reason

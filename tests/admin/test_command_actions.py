@@ -54,7 +54,7 @@ def test_a_queued_command_is_cancelled_and_a_finished_one_is_not(client, rows):
     assert said == [f"{finished.pk}: 指令已完成，无法取消", "1 cancellations asked."]
     queued.refresh_from_db()
     assert queued.state == "cancelled"
-    assert queued.events.last().cause == "cancelled by chief"
+    assert queued.events.values_list("cause", "detail").last() == ("cancelled", "chief")
     recorded = StaffAct.objects.get()
     assert (recorded.act, recorded.target_pk) == ("command.cancel", str(queued.pk))
     assert (recorded.before, recorded.after) == ({"state": "queued"}, {"state": "cancelled", "command": queued.pk})

@@ -5,7 +5,7 @@ import itertools
 import pytest
 from django.utils import timezone
 
-from commands.models import Command, CommandEvent, CommandState
+from commands.models import Cause, Command, CommandEvent, CommandState
 from commands.moves import ALLOWED, MoveRefused, move
 
 MOVES = {
@@ -41,14 +41,14 @@ def test_every_move(command, start, end):
     Command.objects.update(state=start)
     command.refresh_from_db()
     if (start, end) in MOVES:
-        move(command, CommandState(end), cause="because", now=timezone.now())
+        move(command, CommandState(end), cause=Cause.REPORTED, now=timezone.now())
         stored = Command.objects.get()
         assert stored.state == end
         assert (stored.finished_at is None) == (end == "sent")
-        assert CommandEvent.objects.values_list("from_state", "to_state", "cause").get() == (start, end, "because")
+        assert CommandEvent.objects.values_list("from_state", "to_state", "cause").get() == (start, end, "reported")
     else:
         with pytest.raises(MoveRefused):
-            move(command, CommandState(end), cause="because", now=timezone.now())
+            move(command, CommandState(end), cause=Cause.REPORTED, now=timezone.now())
         assert Command.objects.get().state == start
         assert not CommandEvent.objects.exists()
 
@@ -56,6 +56,6 @@ def test_every_move(command, start, end):
 def test_a_move_that_somebody_else_has_made_is_refused(command):
     Command.objects.update(state="cancelled")
     with pytest.raises(MoveRefused):
-        move(command, CommandState.SENT, cause="because", now=timezone.now())
+        move(command, CommandState.SENT, cause=Cause.REPORTED, now=timezone.now())
     assert Command.objects.get().state == "cancelled"
     assert not CommandEvent.objects.exists()
