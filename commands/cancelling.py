@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from django.utils.translation import gettext_lazy as _
+
 from commands.headend import CommandUnknown
 from commands.models import WAITING, Cause, Command, CommandState
 from commands.moves import note
@@ -15,12 +17,16 @@ from protocol.undelivered import withdraw
 
 
 class CommandFinished(Refused):
+    words = _("the command is over and cannot be cancelled")
+
     def __init__(self) -> None:
         super().__init__("指令已完成，无法取消")
 
 
 class CommandUnderWay(Refused):
     """Handed over in the answer to a report: there is nobody to ask it back from (R14)."""
+
+    words = _("the command was handed over and cannot be taken back")
 
     def __init__(self) -> None:
         super().__init__("指令已下发，无法取消")

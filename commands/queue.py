@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_lazy as _
 
 from commands.kinds import KINDS, VALVE_CODES, RechargeCommand, ValveCommand, request_body
 from commands.models import WAITING, Cause, Command, CommandKind, CommandState, Origin
@@ -26,6 +27,8 @@ from protocol.undelivered import withdraw
 
 
 class NoHeadend(Refused):
+    words = _("the manufacturer has no head-end that could take the recharge to the meter")
+
     def __init__(self) -> None:
         super().__init__("该厂商未配置采集前端，无法下发充值")
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.contrib.auth.models import User
+from django.utils.translation import gettext_lazy as _
 
 from commands.models import WAITING, Command, CommandKind, Origin
 from commands.queue import Request, submit
@@ -11,6 +12,8 @@ from protocol.errors import Refused
 
 class NotReplayable(Refused):
     """A recharge may have reached the meter unseen, and its stream is spent; a waiting command is still to come."""
+
+    words = _("this command cannot be asked again: only valve commands can that are over")
 
     def __init__(self) -> None:
         super().__init__("该指令不能重发")

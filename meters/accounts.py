@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from meters.finding import MeterUnknown
 from meters.models import Account, AccountEntry, BillingModel, EntryKind, Meter, MeterState, MeterStatus, PayMode
@@ -13,12 +14,17 @@ from protocol.errors import Refused
 
 
 class RechargeRepeated(Refused):
+    words = _("a recharge with the stream %(stream)s is known already")
+
     def __init__(self, stream: str) -> None:
+        self.stream = stream
         super().__init__(f"充值流水 {stream} 重复")
 
 
 class NotKeptHere(Refused):
     """The money of this meter is in the meter or in the CIS (billing models 1 and 2)."""
+
+    words = _("the platform does not keep the money of this meter")
 
     def __init__(self) -> None:
         super().__init__("该表具的余额不由平台管理")

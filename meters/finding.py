@@ -1,5 +1,7 @@
 """Finding the meter that a message is about (R7)."""
 
+from django.utils.translation import gettext_lazy as _
+
 from meters.models import Meter, MeterStatus
 from protocol.endpoint import Call
 from protocol.errors import Refused
@@ -7,11 +9,15 @@ from protocol.models import Company, Manufacturer
 
 
 class UserUnknown(Refused):
+    words = _("there is no such user in service")
+
     def __init__(self) -> None:
         super().__init__("用户不存在")
 
 
 class MeterUnknown(Refused):
+    words = _("there is no such meter in service")
+
     def __init__(self) -> None:
         super().__init__("表具不存在")
 

@@ -1,13 +1,10 @@
 """A command's full story on one page, and asking again or cancelling it, each once and after a confirmation."""
 
-from collections.abc import Callable
-from datetime import datetime
 from typing import Any, Final, cast
 
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -16,18 +13,14 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from commands.admin import CommandAdmin
-from commands.cancelling import cancel_command
 from commands.causes import in_words
 from commands.models import WAITING, Command, CommandKind, CommandState
-from commands.replay import replay
-from meters.models import Account
-from office.once import PageInvalid, PageSent, new_token, spend
+from office.command_acts import ACTS, perform
+from office.command_lists import CommandActions
 from protocol.errors import ProtocolError
 from protocol.models import InboundMessage, OutboundMessage
-from staff.acts import put_on_record
 from staff.admin_base import pretty_json
-from staff.permissions import CANCEL_COMMAND, REPLAY_COMMAND
+from staff.once import PageInvalid, PageSent, new_token
 
 STATE_LABELS: Final = {
     CommandState.QUEUED: "info",
@@ -41,52 +34,7 @@ STATE_LABELS: Final = {
 MESSAGES_LOOKED_AT: Final = 200
 
 
-def _replay(command: Command, by: User, now: datetime) -> Command:
-    return replay(command, by=by, now=now)
-
-
-def _cancel(command: Command, by: User, now: datetime) -> Command:
-    cancel_command(command, by=by.get_username(), now=now)
-    return command
-
-
-ACTS: Final[dict[str, tuple[Any, str, Any, Callable[[Command, User, datetime], Command]]]] = {
-    "replay": (
-        _("Ask again"),
-        REPLAY_COMMAND,
-        _("A new command like this one is put into the queue of the meter, linked to this one."),
-        _replay,
-    ),
-    "cancel": (
-        _("Cancel this command"),
-        CANCEL_COMMAND,
-        _("The command is taken back if it has not left; otherwise the head-end is asked, and its answer decides."),
-        _cancel,
-    ),
-}
-
-
-@transaction.atomic
-def perform(act: str, command: Command, *, token: str, by: User, now: datetime) -> Command:
-    """Do it once and put it on record. Raises PageSent, PageInvalid, ProtocolError: then nothing has changed."""
-    spend(token, user=by, purpose=f"{act}:command:{command.pk}", now=now)
-    Account.objects.select_for_update().get(meter=command.meter_id)
-    command.refresh_from_db()
-    before = command.state
-    done = ACTS[act][3](command, by, now)
-    after = {"state": done.state, "command": done.pk}
-    put_on_record(
-        by=by,
-        act=f"command.{act}",
-        target=command,
-        company=command.meter.company,
-        before={"state": before},
-        after=after,
-    )
-    return done
-
-
-class CommandStories(CommandAdmin):
+class CommandStories(CommandActions):
     change_form_outer_before_template = "office/command.html"
     list_display = [
         "id",
@@ -118,8 +66,7 @@ class CommandStories(CommandAdmin):
         command = self.get_object(request, str(pk)) if act in ACTS else None
         if command is None:
             raise Http404
-        label, permission, says, _act = ACTS[act]
-        if not self.has_view_permission(request, command) or not request.user.has_perm(permission):
+        if not self.has_view_permission(request, command) or not request.user.has_perm(ACTS[act].permission):
             raise PermissionDenied
         by, back = cast(User, request.user), reverse("admin:commands_command_change", args=[pk])
         if request.method == "POST":
@@ -128,9 +75,9 @@ class CommandStories(CommandAdmin):
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "title": label,
+            "title": ACTS[act].label,
             "command": command,
-            "says": says,
+            "says": ACTS[act].says,
             "token": new_token(user=by, purpose=f"{act}:command:{pk}"),
             "back": back,
         }
@@ -140,16 +87,15 @@ class CommandStories(CommandAdmin):
         by, token = cast(User, request.user), request.POST.get("token", "")
         try:
             done = perform(act, command, token=token, by=by, now=timezone.now())
-        except PageSent:
-            self.message_user(request, gettext("This page had been sent before: it was done once."), messages.WARNING)
-        except PageInvalid:
-            told = gettext("This page is too old or not yours. Nothing was done; please begin again.")
-            self.message_user(request, told, messages.ERROR)
+        except PageSent as sent:
+            self.message_user(request, sent.words, messages.WARNING)
+        except PageInvalid as invalid:
+            self.message_user(request, invalid.words, messages.ERROR)
         except ProtocolError as refusal:
-            told = gettext("Nothing was done: %(why)s") % {"why": refusal.message}
+            told = gettext("Nothing was done: %(why)s") % {"why": refusal.told}
             self.message_user(request, told, messages.ERROR)
         else:
-            self.message_user(request, gettext("Done: %(act)s.") % {"act": ACTS[act][0]}, messages.SUCCESS)
+            self.message_user(request, gettext("Done: %(act)s.") % {"act": ACTS[act].label}, messages.SUCCESS)
             return done
         return command
 
@@ -170,9 +116,9 @@ class CommandStories(CommandAdmin):
             "told": [(one, pretty_json(one.body), pretty_json(one.answer)) for one in _told(command)],
             "replays": command.replays.all()[:20],
             "command_buttons": [
-                {"label": label, "url": reverse("admin:office_command_act", args=[command.pk, act])}
-                for act, (label, permission, _says, _act) in ACTS.items()
-                if able[act] and request.user.has_perm(permission)
+                {"label": act.label, "url": reverse("admin:office_command_act", args=[command.pk, name])}
+                for name, act in ACTS.items()
+                if able[name] and request.user.has_perm(act.permission)
             ],
         }
 

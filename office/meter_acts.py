@@ -14,7 +14,6 @@ from commands.kinds import KINDS, VALVE_CODES
 from commands.models import Command, CommandKind, Origin
 from commands.queue import Request, submit
 from meters.models import Account, Meter, ValveState
-from office.once import spend
 from protocol.outbox import enqueue, headend_of
 from protocol.wire import compact_time, decimal_text
 from readings.closing import deregister_meter
@@ -22,6 +21,7 @@ from readings.figures import current_price
 from readings.replacement import Replacement, replace_meter
 from readings.repricing import change_price
 from staff.acts import put_on_record
+from staff.once import spend
 
 Data = dict[str, Any]
 

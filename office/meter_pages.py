@@ -15,8 +15,8 @@ from meters.admin import MeterAdmin
 from meters.models import Meter, MeterStatus
 from office.meter_acts import perform, purpose_of
 from office.meter_forms import PAGES, ActForm, ActPage
-from office.once import PageInvalid, PageSent, new_token
 from protocol.errors import ProtocolError
+from staff.once import PageInvalid, PageSent, new_token
 
 
 class MeterActs(MeterAdmin):
@@ -59,13 +59,12 @@ class MeterActs(MeterAdmin):
         token = request.POST["token"]
         try:
             perform(act, form.meter, token=token, data=form.cleaned_data, by=by, now=timezone.now())
-        except PageSent:
-            self.message_user(request, gettext("This page had been sent before: it was done once."), messages.WARNING)
-        except PageInvalid:
-            told = gettext("This page is too old or not yours. Nothing was done; please begin again.")
-            self.message_user(request, told, messages.ERROR)
+        except PageSent as sent:
+            self.message_user(request, sent.words, messages.WARNING)
+        except PageInvalid as invalid:
+            self.message_user(request, invalid.words, messages.ERROR)
         except ProtocolError as refusal:
-            told = gettext("Nothing was done: %(why)s") % {"why": refusal.message}
+            told = gettext("Nothing was done: %(why)s") % {"why": refusal.told}
             self.message_user(request, told, messages.ERROR)
         else:
             self.message_user(request, gettext("Done: %(act)s.") % {"act": PAGES[act].label}, messages.SUCCESS)

@@ -2,7 +2,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from office.figures import refresh, refresh_nightly
-from office.once import forget_sent
+from staff.once import forget_sent
 
 
 @shared_task(name="office.count_ahead")

@@ -4,7 +4,9 @@ Every refusal raised anywhere below an endpoint is a ProtocolError; the endpoint
 """
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from django.utils.translation import gettext_lazy as _
 
 
 class EchoCode(StrEnum):
@@ -19,13 +21,19 @@ class EchoCode(StrEnum):
 
 
 class ProtocolError(Exception):
-    """A refusal with its wire code and its message in Chinese."""
+    """A refusal with its wire code and its message in Chinese; `words` say it to staff, about the attributes."""
 
     code: ClassVar[EchoCode] = EchoCode.REFUSED
+    words: ClassVar[Any] = None
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+    @property
+    def told(self) -> str:
+        """In the reader's language where staff can meet it, else the message of the wire."""
+        return self.message if self.words is None else str(self.words) % vars(self)
 
 
 class HeaderInvalid(ProtocolError):
@@ -53,6 +61,7 @@ class TimestampOutsideWindow(ProtocolError):
 
 class ManufacturerUnknown(ProtocolError):
     code = EchoCode.MANUFACTURER_UNKNOWN
+    words = _("the manufacturer is unknown, or not one of the peer's")
 
     def __init__(self) -> None:
         super().__init__("厂商编码(factorNo)错误")
@@ -60,6 +69,7 @@ class ManufacturerUnknown(ProtocolError):
 
 class Unavailable(ProtocolError):
     code = EchoCode.UNAVAILABLE
+    words = _("the service cannot answer now")
 
     def __init__(self) -> None:
         super().__init__("服务暂不可用，请稍后重试")
@@ -76,5 +86,7 @@ class FieldInvalid(Refused):
 
 
 class SerialReused(Refused):
+    words = _("the serial number was used for another message")
+
     def __init__(self, serial_no: str) -> None:
         super().__init__(f"通讯流水 {serial_no} 重复")

@@ -9,6 +9,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from alarms.watch import note_report
 from commands.arrears import expected_valve
@@ -45,6 +46,20 @@ class Report:
     telemetry: dict[str, Decimal | None] = field(default_factory=dict)
     # As of a reading that nobody has decided about.
     decision: ClassVar[str] = Decision.NONE
+
+
+class ClosingTooLow(FieldInvalid):
+    words = _("the closing index is below the last reading that counts")
+
+    def __init__(self, field: str) -> None:
+        super().__init__(field, "不能小于最近一次有效读数")
+
+
+class ClosingTooHigh(FieldInvalid):
+    words = _("the closing index is beyond what the meter can have used")
+
+    def __init__(self, field: str) -> None:
+        super().__init__(field, "超出合理范围")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +118,9 @@ def take_closing(account: Account, *, index: Decimal, field: str, now: datetime)
     reading.refresh_from_db(fields=["quality"], from_queryset=Reading.objects.filter(meter=meter, read_at=now))
     later = Reading.objects.filter(meter=meter, quality=Quality.VALID, index__gt=index)
     if reading.quality == Quality.DECREASE or later.exists():
-        raise FieldInvalid(field, "不能小于最近一次有效读数")
+        raise ClosingTooLow(field)
     if reading.quality != Quality.VALID:
-        raise FieldInvalid(field, "超出合理范围")
+        raise ClosingTooHigh(field)
     move_back(account, [reading])
     MeterState.objects.filter(meter=meter).update(read_at=now, index=index)
     return reading

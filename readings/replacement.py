@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from meters.accounts import is_in_arrears, lock_account, open_account
 from meters.models import Account, Meter, MeterPrice, MeterState, MeterStatus
@@ -27,7 +28,10 @@ _SAME_STATE = (
 
 
 class NewMeterTaken(Refused):
+    words = _("another meter in service has the number %(meter_no)s")
+
     def __init__(self, meter_no: str) -> None:
+        self.meter_no = meter_no
         super().__init__(f"新表号 {meter_no} 已存在，表具更换失败！")
 
 

@@ -90,7 +90,7 @@ class ProcessAgain(admin.ModelAdmin):
         except NotAgain as against:
             told, level = _now("Nothing was done: %(why)s") % {"why": WHY_NOT[type(against)]}, messages.WARNING
         except ProtocolError as error:
-            told, level = _now("Nothing was done: %(why)s") % {"why": error.message}, messages.ERROR
+            told, level = _now("Nothing was done: %(why)s") % {"why": error.told}, messages.ERROR
         else:
             said = {"code": done.echo_code, "answer": done.echo_msg if isinstance(done.echo_msg, str) else ""}
             if done.succeeded:

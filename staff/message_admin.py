@@ -23,6 +23,7 @@ from staff.admin_base import LargeTableAdmin, LinkedFilter, ReadOnlyTable, link_
 from staff.inbound_again import ProcessAgain
 from staff.message_acts import SEND, WITHDRAW, MessageAct
 from staff.message_filters import CodeFilter, CompanyFilter, DayFilter, DayReceivedFilter, StateFilter
+from staff.once import PageInvalid, PageSent, new_token, spend
 from staff.reconcile_page import Reconciles
 
 STATE_LABELS = {
@@ -182,28 +183,27 @@ class OutboundMessageAdmin(Reconciles, PrettyTexts, LargeTableAdmin):
                 *(("action", request.POST["action"]), ("select_across", "1" if every else "0")),
                 *((ACTION_CHECKBOX_NAME, pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)),
                 *(("counted", plan.count), ("back", request.POST.get("back", ""))),
+                ("token", new_token(user=cast(User, request.user), purpose=act.name)),
             ],
             "back": _back(request) or request.get_full_path(),
         }
         return TemplateResponse(request, "staff/messages_confirm.html", context)
 
     def _do(self, request: HttpRequest, queryset: QuerySet[OutboundMessage], act: MessageAct) -> HttpResponse | None:
-        every = request.POST.get("select_across") == "1"
-        chosen = f"?{request.GET.urlencode()}" if every else ""
-        done = message_acts.perform(
-            act,
-            queryset,
-            by=cast(User, request.user),
-            chosen=chosen,
-            now=timezone.now(),
-        )
+        every, by, now = request.POST.get("select_across") == "1", cast(User, request.user), timezone.now()
+        chosen, back = f"?{request.GET.urlencode()}" if every else "", _back(request)
+        try:
+            spend(request.POST.get("token", ""), user=by, purpose=act.name, now=now)
+        except (PageSent, PageInvalid) as refusal:
+            self.message_user(request, refusal.words, messages.WARNING)
+            return HttpResponseRedirect(back) if back else None
+        done = message_acts.perform(act, queryset, by=by, chosen=chosen, now=now)
         told = (
             ngettext("%(count)d message will be sent again.", "%(count)d messages will be sent again.", done)
             if act is SEND
             else ngettext("%(count)d message is withdrawn.", "%(count)d messages are withdrawn.", done)
         )
         self.message_user(request, told % {"count": done}, messages.SUCCESS if done else messages.WARNING)
-        back = _back(request)
         return HttpResponseRedirect(back) if back else None
 
 

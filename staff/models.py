@@ -1,4 +1,4 @@
-"""Which companies a person of the staff sees, and what the staff did."""
+"""Which companies a person of the staff sees, what the staff did, and which confirmation pages they have sent."""
 
 from typing import ClassVar
 
@@ -76,3 +76,20 @@ class StaffAct(models.Model):
 
     def __str__(self) -> str:
         return f"{self.act} {self.target_text}"
+
+
+class SentPage(models.Model):
+    """A confirmation page that was sent: what it asked for is done once, in the transaction that writes this row."""
+
+    token = models.UUIDField(_("token"), primary_key=True)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, verbose_name=_("by"), related_name="+", db_index=False
+    )
+    at = models.DateTimeField(_("at"), db_index=True)
+
+    class Meta:
+        verbose_name = _("sent confirmation")
+        verbose_name_plural = _("sent confirmations")
+
+    def __str__(self) -> str:
+        return str(self.token)

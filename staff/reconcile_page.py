@@ -21,6 +21,7 @@ from protocol.models import Company, OutboundMessage
 from protocol.undelivered import BATCH
 from staff.acts import name_acts, put_on_record
 from staff.message_acts import MOST, Plan
+from staff.once import PageInvalid, PageSent, new_token, spend
 from staff.permissions import RECONCILE, SEND_AGAIN
 from staff.scope import companies_of
 
@@ -110,9 +111,7 @@ class Reconciles(admin.ModelAdmin):
         lacking = _by_serial(company, serials) if serials else _by_day(company, day, code, peer)
         plan, counted = lacking.plan(), request.POST.get("counted", "")
         if request.POST.get("post") == "yes" and counted.isdecimal() and plan.count <= int(counted):
-            done = send_lacking(lacking, by=cast(User, request.user), now=timezone.now())
-            told = ngettext("%(count)d message will be sent again.", "%(count)d messages will be sent again.", done)
-            self.message_user(request, told % {"count": done}, messages.SUCCESS if done else messages.WARNING)
+            self._send(request, lacking)
             return HttpResponseRedirect(back)
         hidden = {"company": company.pk, "day": day.isoformat(), "code": code, "peer": peer}
         about = _("Serial numbers: %(count)s") % {"count": len(serials)} if serials else f"{code} · {day} · {peer}"
@@ -124,10 +123,24 @@ class Reconciles(admin.ModelAdmin):
             "says": _SAYS,
             "plan": plan,
             "most": MOST,
-            "hidden": [*hidden.items(), ("serials", " ".join(serials)), ("counted", plan.count)],
+            "hidden": [
+                *(*hidden.items(), ("serials", " ".join(serials)), ("counted", plan.count)),
+                ("token", new_token(user=cast(User, request.user), purpose=ACT)),
+            ],
             "back": back,
         }
         return TemplateResponse(request, "staff/messages_confirm.html", context)
+
+    def _send(self, request: HttpRequest, lacking: Lacking) -> None:
+        by, now = cast(User, request.user), timezone.now()
+        try:
+            spend(request.POST.get("token", ""), user=by, purpose=ACT, now=now)
+        except (PageSent, PageInvalid) as refusal:
+            self.message_user(request, refusal.words, messages.WARNING)
+            return
+        done = send_lacking(lacking, by=by, now=now)
+        told = ngettext("%(count)d message will be sent again.", "%(count)d messages will be sent again.", done)
+        self.message_user(request, told % {"count": done}, messages.SUCCESS if done else messages.WARNING)
 
 
 _SAYS = _("Delivered ones too: under their own serial numbers, so that a CIS that has them after all takes them once.")

@@ -9,7 +9,7 @@ from alarms.models import Alarm, AlarmOccurrence, AlarmThresholds
 from analysis.models import ApiToken, ExportJob
 from commands.models import BulkCommand, BulkRow, Command, CommandEvent
 from meters.models import Account, AccountEntry, Meter, MeterPrice, MeterState
-from office.models import DayFigures, FleetFigures, HourFigures, SentPage
+from office.models import DayFigures, FleetFigures, HourFigures
 from pricing.models import Price, PriceTier, PriceVersion
 from protocol.models import (
     Company,
@@ -27,9 +27,9 @@ from tests.admin.rows import make_person
 
 EDITABLE = [Company, Manufacturer, Peer, AlarmThresholds, ApiToken]
 # Rows of these can be asked for, and are read-only from then on.
-ASKED = [Command, ExportJob]
-# Without pages: what is being sent, what was counted ahead, which confirmations were sent.
-INTERNAL = [OutboundLane, FleetFigures, DayFigures, HourFigures, SentPage]
+ASKED = [ExportJob]
+# Without pages: what is being sent, and what was counted ahead.
+INTERNAL = [OutboundLane, FleetFigures, DayFigures, HourFigures]
 READ_ONLY = [
     PeerHealth,
     InboundMessage,

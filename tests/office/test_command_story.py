@@ -52,7 +52,9 @@ def test_a_queued_command_is_cancelled_and_a_finished_one_is_not(client, rows):
     sign_in(client, language="en")
     for command in (queued, finished):
         response = client.post(url(command, "cancel"), {"token": client.get(url(command, "cancel")).context["token"]})
-    assert "Nothing was done: 指令已完成，无法取消" in [str(one) for one in get_messages(response.wsgi_request)]
+    assert "Nothing was done: the command is over and cannot be cancelled" in [
+        str(one) for one in get_messages(response.wsgi_request)
+    ]
     states = dict(Command.objects.values_list("pk", "state"))
     assert states == {queued.pk: "cancelled", finished.pk: "succeeded"}
     assert StaffAct.objects.count() == 1

@@ -116,7 +116,7 @@ def test_a_meter_is_replaced_once(chief, meter):
 def test_what_the_service_refuses_changes_nothing_and_says_why(chief, meter, priced_world):
     _, data = confirmation(chief, meter, "deregister", closing_index="99999999", reason="拆表")
     told = send(chief, meter, "deregister", data)
-    assert told == ["Nothing was done: initNum 超出合理范围"]
+    assert told == ["Nothing was done: the closing index is beyond what the meter can have used"]
     meter.refresh_from_db()
     assert meter.status == "active"
     assert not StaffAct.objects.exists()

@@ -59,7 +59,9 @@ def test_what_is_lacking_is_counted_and_then_sent_again_once(english, company, a
     assert states() == ["pending", "pending", "pending", "withdrawn", "delivered"]
     act = StaffAct.objects.get()
     assert (act.act, act.company, act.after) == ("reconcile.send_again", company, {"messages": 2, **facts})
-    assert "0 messages will be sent again." in english.post(URL, pressed, follow=True).text
+    OutboundMessage.objects.filter(serial_no__in=["out-0", "out-1"]).update(state="delivered")
+    assert "This page had been sent before: it was done once." in english.post(URL, pressed, follow=True).text
+    assert OutboundMessage.objects.filter(state="delivered").count() == 3
     assert StaffAct.objects.count() == 1
 
 

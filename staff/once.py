@@ -7,19 +7,24 @@ from typing import Final
 from django.contrib.auth.models import User
 from django.core import signing
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_lazy as _
 
-from office.models import SentPage
+from staff.models import SentPage
 
-SALT: Final = "office.confirmation"
+SALT: Final = "staff.confirmation"
 LIFE: Final = timedelta(hours=12)
 
 
 class PageSent(RuntimeError):
     """The same page was sent before, and done."""
 
+    words = _("This page had been sent before: it was done once.")
+
 
 class PageInvalid(ValueError):
     """The token is not of this user and purpose, or too old."""
+
+    words = _("This page is too old or not yours. Nothing was done; please begin again.")
 
 
 def new_token(*, user: User, purpose: str) -> str:
