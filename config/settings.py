@@ -109,6 +109,7 @@ DATABASES["default"]["OPTIONS"] = {
 }
 # Large tables partitioned by time: see protocol/partitions. `keep_days` 0 keeps for ever.
 PARTITIONS_AHEAD_DAYS = env.int("PARTITIONS_AHEAD_DAYS", default=14)
+SERIAL_RETENTION_DAYS = env.int("SERIAL_RETENTION_DAYS", default=180)
 PARTITIONED_TABLES: dict[str, dict[str, Any]] = {
     "readings.Reading": {
         "column": "read_at",
@@ -122,7 +123,17 @@ PARTITIONED_TABLES: dict[str, dict[str, Any]] = {
         "behind_days": 31,
         "keep_days": env.int("USAGE_RETENTION_DAYS", default=0),
     },
+    "protocol.InboundMessage": {
+        "column": "received_at",
+        "interval": "month",
+        "behind_days": 1,
+        "keep_days": env.int("INBOUND_RETENTION_DAYS", default=SERIAL_RETENTION_DAYS),
+    },
 }
+if 0 < PARTITIONED_TABLES["protocol.InboundMessage"]["keep_days"] < SERIAL_RETENTION_DAYS:
+    raise ImproperlyConfigured(
+        "INBOUND_RETENTION_DAYS must not be less than SERIAL_RETENTION_DAYS: a repeat gets the answer of the first."
+    )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -202,7 +213,6 @@ REST_FRAMEWORK = {
 # The wire (R4-R6).
 MAINTENANCE = env.bool("MAINTENANCE", default=False)
 SIGNATURE_WINDOW_SECONDS = env.int("SIGNATURE_WINDOW_SECONDS", default=600)
-SERIAL_RETENTION_DAYS = env.int("SERIAL_RETENTION_DAYS", default=180)
 MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", default=1024 * 1024)
 MAX_BODY_DEPTH = 16
 DATA_UPLOAD_MAX_MEMORY_SIZE = max(MAX_BODY_BYTES, 2_621_440)

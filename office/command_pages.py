@@ -18,6 +18,7 @@ from commands.models import WAITING, Command, CommandKind, CommandState
 from office.command_acts import ACTS, perform
 from office.command_lists import CommandActions
 from protocol.errors import ProtocolError
+from protocol.ledger import under_serial
 from protocol.models import InboundMessage, OutboundMessage
 from staff.admin_base import pretty_json
 from staff.once import PageInvalid, PageSent, new_token
@@ -126,7 +127,7 @@ class CommandStories(CommandActions):
 def _asked_body(command: Command) -> Any:
     if command.peer_id is None or not command.serial_no:
         return None
-    asked = InboundMessage.objects.filter(peer=command.peer_id, serial_no=command.serial_no, succeeded=True)
+    asked = InboundMessage.objects.filter(under_serial(command.serial_no), peer=command.peer_id, succeeded=True)
     row = asked.order_by("-received_at").first()
     return None if row is None else pretty_json(row.body)
 

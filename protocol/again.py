@@ -13,7 +13,7 @@ from django.urls import resolve, reverse
 from protocol.directory import current
 from protocol.endpoint import MessageEndpoint, QueryEndpoint, envelope
 from protocol.errors import EchoCode, ProtocolError, Unavailable
-from protocol.ledger import Received
+from protocol.ledger import Received, is_spent
 from protocol.models import InboundMessage
 from protocol.parsing import parse_body
 
@@ -48,8 +48,7 @@ class Processed:
 
 def why_not(message: InboundMessage) -> type[NotAgain] | None:
     """What stands against processing a message again; None when nothing does."""
-    spent = InboundMessage.objects.filter(peer=message.peer_id, serial_no=message.serial_no, succeeded=True)
-    if message.succeeded or spent.exists():
+    if message.succeeded or is_spent(peer_id=message.peer_id, serial_no=message.serial_no):
         return SucceededAlready
     endpoint = _endpoint(message.code)
     if isinstance(endpoint, QueryEndpoint):

@@ -9,10 +9,11 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import Q
 
 from protocol.directory import Scope
 from protocol.errors import EchoCode, ProtocolError, SerialReused
-from protocol.models import InboundMessage, Peer
+from protocol.models import InboundMessage, InboundSerial, Peer
 from protocol.parsing import digest_of
 from protocol.scope import company_for
 from protocol.statements import insertion
@@ -21,18 +22,16 @@ from protocol.transactions import atomically
 Json = dict[str, Any]
 
 _SPEND = """
-    INSERT INTO protocol_inboundmessage
-        (peer_id, company_id, code, serial_no, digest, succeeded, echo_code, body, answer, received_at)
-    VALUES (%s, %s, %s, %s, %s, true, %s, %s, '', %s)
-    ON CONFLICT (peer_id, serial_no) WHERE succeeded DO NOTHING
-    RETURNING id
+    INSERT INTO protocol_inboundserial (serial_no, peer_id, received_at) VALUES (%s, %s, %s)
+    ON CONFLICT (serial_no, peer_id) DO NOTHING
 """
-
-
 # Whether a serial is spent: a scalar for the select list of a statement that has %(peer)s and %(serial_no)s.
 SPENT_SQL = """
-    EXISTS (SELECT 1 FROM protocol_inboundmessage
-            WHERE peer_id = %(peer)s AND serial_no = %(serial_no)s AND succeeded)
+    EXISTS (SELECT 1 FROM protocol_inboundserial WHERE serial_no = %(serial_no)s AND peer_id = %(peer)s)
+"""
+_FORGET = """
+    DELETE FROM protocol_inboundserial WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM protocol_inboundserial WHERE received_at < %s ORDER BY received_at LIMIT %s))
 """
 
 
@@ -69,29 +68,51 @@ class Received:
 def execute(received: Received, handle: Callable[[], Json]) -> Json:
     """Run `handle` once per serial and keep its answer; a repeat gets the stored answer.
 
-    Two at once: the second waits at the unique index for the first, then finds its answer (or, if the first
+    Two at once: the second waits at the serial's key for the first, then finds its answer (or, if the first
     failed, executes). Raises SerialReused for another message under a spent serial, and what `handle` raises.
     """
-    row = _spend(received)
-    if row is None:
-        return json.loads(_spent_row(received).answer)
+    if not _spend(received):
+        return json.loads(_spent_message(received).answer)
     answer = handle()
-    InboundMessage.objects.filter(pk=row).update(answer=json.dumps(answer, ensure_ascii=False))
+    _keep(received, answer=json.dumps(answer, ensure_ascii=False))
     return answer
 
 
 @cache
 def spend_with_answer() -> str:
-    """Spend a serial and keep its answer, as part of a statement that is given `spending`.
+    """Spend a serial and keep its answer: two members of the WITH of a statement that is given `spending`.
 
     IntegrityError when another has spent it meanwhile: then nothing of the transaction has happened.
     """
-    columns = ("peer_id", "company_id", "code", "serial_no", "digest", "body", "answer", "received_at")
-    values = {name: f"%(spent_{name})s" for name in columns}
-    return insertion(InboundMessage, {**values, "succeeded": "true", "echo_code": f"'{EchoCode.SUCCESS.value}'"})
+    return f"spent AS ({_spent()}), kept AS ({_kept()})"
+
+
+@cache
+def _spend_a_query() -> str:
+    """The same for a statement of its own, which writes nothing when the serial is spent."""
+    once = f"{_spent()} ON CONFLICT (serial_no, peer_id) DO NOTHING RETURNING serial_no"
+    return f"WITH spent AS ({once}) {_kept(source='FROM spent')}"
+
+
+def _spent() -> str:
+    return insertion(InboundSerial, _parameters("serial_no", "peer_id", "received_at"))
+
+
+def _kept(*, source: str = "") -> str:
+    values = _parameters("peer_id", "company_id", "code", "serial_no", "digest", "body", "answer", "received_at")
+    succeeded = {"succeeded": "true", "echo_code": f"'{EchoCode.SUCCESS.value}'"}
+    return insertion(InboundMessage, {**values, **succeeded}, source=source)
+
+
+def _parameters(*columns: str) -> dict[str, str]:
+    return {name: f"%(spent_{name})s" for name in columns}
 
 
 def spending(received: Received, answer: Json) -> dict[str, Any]:
+    return _spending(received, json.dumps(answer, ensure_ascii=False))
+
+
+def _spending(received: Received, answer: str) -> dict[str, Any]:
     return {
         "spent_peer_id": received.peer.pk,
         "spent_company_id": received.company_id,
@@ -99,66 +120,79 @@ def spending(received: Received, answer: Json) -> dict[str, Any]:
         "spent_serial_no": received.serial_no,
         "spent_digest": received.digest,
         "spent_body": received.text,
-        "spent_answer": json.dumps(answer, ensure_ascii=False),
+        "spent_answer": answer,
         "spent_received_at": received.received_at,
     }
 
 
 def admit_query(received: Received) -> None:
     """Spend the serial of a query, or accept a repeat of it: queries are answered afresh (R5)."""
-    if _spend(received) is None:
-        _spent_row(received)
+    with connection.cursor() as cursor:
+        cursor.execute(_spend_a_query(), _spending(received, ""))
+        spent = cursor.rowcount
+    if not spent:
+        _spent_message(received)
 
 
 def record_failure(received: Received, error: ProtocolError) -> None:
     """Log a refused message; its serial stays free."""
+    _keep(received, answer=error.message, echo_code=error.code)
+
+
+def is_spent(*, peer_id: int, serial_no: str) -> bool:
+    return InboundSerial.objects.filter(serial_no=serial_no, peer_id=peer_id).exists()
+
+
+def under_serial(serial_no: str) -> Q:
+    """The inbound messages of a serial, of whatever peer: refused ones, and one that spent it within its window."""
+    spent = InboundSerial.objects.filter(serial_no=serial_no).values_list("received_at", flat=True)
+    return Q(serial_no=serial_no) & (Q(succeeded=False) | Q(succeeded=True, received_at__in=list(spent)))
+
+
+def forget_serials(*, now: datetime, batch: int = 10_000) -> int:
+    """Free serials spent more than SERIAL_RETENTION_DAYS ago (R5); returns how many.
+
+    Their messages stay until their partition goes.
+    """
+    limit = now - timedelta(days=settings.SERIAL_RETENTION_DAYS)
+    forgotten = 0
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(_FORGET, [limit, batch])
+            deleted = cursor.rowcount
+        forgotten += deleted
+        if deleted < batch:
+            return forgotten
+
+
+def _spend(received: Received) -> bool:
+    """False when it was spent before."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SPEND, [received.serial_no, received.peer.pk, received.received_at])
+        return bool(cursor.rowcount)
+
+
+def _keep(received: Received, *, answer: str, echo_code: str = EchoCode.SUCCESS) -> None:
     InboundMessage.objects.create(
         peer=received.peer,
         company_id=received.company_id,
         code=received.code,
         serial_no=received.serial_no,
         digest=received.digest,
-        succeeded=False,
-        echo_code=error.code,
+        succeeded=echo_code == EchoCode.SUCCESS,
+        echo_code=echo_code,
         body=received.text,
-        answer=error.message,
+        answer=answer,
         received_at=received.received_at,
     )
 
 
-def forget_serials(*, now: datetime, batch: int = 10_000) -> int:
-    """Delete messages older than SERIAL_RETENTION_DAYS; returns how many. Their serials are free again."""
-    limit = now - timedelta(days=settings.SERIAL_RETENTION_DAYS)
-    forgotten = 0
-    while True:
-        oldest = InboundMessage.objects.filter(received_at__lt=limit).order_by("received_at").values("pk")[:batch]
-        deleted, _ = InboundMessage.objects.filter(pk__in=oldest).delete()
-        forgotten += deleted
-        if deleted < batch:
-            return forgotten
-
-
-def _spend(received: Received) -> int | None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _SPEND,
-            [
-                received.peer.pk,
-                received.company_id,
-                received.code,
-                received.serial_no,
-                received.digest,
-                EchoCode.SUCCESS,
-                received.text,
-                received.received_at,
-            ],
-        )
-        row = cursor.fetchone()
-    return row[0] if row else None
-
-
-def _spent_row(received: Received) -> InboundMessage:
-    row = InboundMessage.objects.get(peer=received.peer, serial_no=received.serial_no, succeeded=True)
-    if bytes(row.digest) != received.digest:
+def _spent_message(received: Received) -> InboundMessage:
+    """The message that spent the serial of this one; SerialReused when it was another, or is not kept any more."""
+    serial = InboundSerial.objects.get(serial_no=received.serial_no, peer=received.peer)
+    message = InboundMessage.objects.filter(
+        received_at=serial.received_at, peer=received.peer, serial_no=received.serial_no, succeeded=True
+    ).first()
+    if message is None or bytes(message.digest) != received.digest:
         raise SerialReused(received.serial_no)
-    return row
+    return message

@@ -237,7 +237,7 @@ def _writing() -> str:
     )
     telemetry = ", ".join(f"{name} = %({name})s" for name in TELEMETRY)
     return f"""
-        WITH spent AS ({spend_with_answer()}), owed AS ({owed()}), stored AS ({stored})
+        WITH {spend_with_answer()}, owed AS ({owed()}), stored AS ({stored})
         UPDATE meters_meterstate
         SET read_at = %(state_read_at)s, index = %(state_index)s, reported_at = %(reported_at)s, valve = %(valve)s,
             {telemetry}

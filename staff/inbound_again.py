@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from protocol import again
 from protocol.again import NotAgain, OnlyAsked, Processed, SenderGone, SucceededAlready
 from protocol.errors import ProtocolError
+from protocol.ledger import under_serial
 from protocol.models import InboundMessage
 from staff.acts import name_acts, put_on_record
 from staff.permissions import PROCESS_AGAIN
@@ -100,7 +101,7 @@ class ProcessAgain(admin.ModelAdmin):
         self.message_user(request, told, level)
 
     def _shown(self, request: HttpRequest, message: InboundMessage) -> dict[str, Any]:
-        same: QuerySet[Any] = self.get_queryset(request).filter(peer=message.peer_id, serial_no=message.serial_no)
+        same: QuerySet[Any] = self.get_queryset(request).filter(under_serial(message.serial_no), peer=message.peer_id)
         may = not message.succeeded and request.user.has_perm(PROCESS_AGAIN)
         against = again.why_not(message) if may else None
         return {

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.decorators import display
 
+from protocol.ledger import under_serial
 from protocol.models import DeliveryState, InboundMessage, OutboundAttempt, OutboundMessage
 from staff import message_acts
 from staff.admin_base import LargeTableAdmin, LinkedFilter, ReadOnlyTable, link_column, list_url, pretty_json
@@ -60,13 +61,20 @@ class InboundMessageAdmin(ProcessAgain, PrettyTexts, LargeTableAdmin):
     list_select_related = ["peer"]
     list_filter = ["succeeded", CodeFilter, "peer", CompanyFilter, DayReceivedFilter]
     search_fields = ["serial_no__exact"]
-    search_help_text = _("The whole serial number")
+    search_help_text = _("The whole serial number, as long as it is remembered")
     ordering = ["-received_at", "-id"]
     fieldsets: ClassVar[Any] = [
         (None, {"fields": ["peer", "company", "code", "serial_no", "received_at"]}),
         (_("Outcome"), {"fields": ["succeeded", "echo_code", "pretty_answer"]}),
         (_("Message"), {"fields": ["pretty_body", "hex_digest"]}),
     ]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[InboundMessage], search_term: str
+    ) -> tuple[QuerySet[InboundMessage], bool]:
+        """By the indexes of what was refused and of what is spent: the messages themselves have none of all serials."""
+        term = search_term.strip()
+        return (queryset.filter(under_serial(term)) if term else queryset), False
 
     @display(description=_("outcome"), label={True: "success", False: "danger"})
     def outcome(self, message: InboundMessage) -> tuple[bool, Any]:

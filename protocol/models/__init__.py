@@ -1,4 +1,4 @@
-from protocol.models.ledger import InboundMessage
+from protocol.models.ledger import InboundMessage, InboundSerial
 from protocol.models.outbox import (
     BreakerState,
     DeliveryState,
@@ -14,6 +14,7 @@ __all__ = [
     "Company",
     "DeliveryState",
     "InboundMessage",
+    "InboundSerial",
     "Manufacturer",
     "OutboundAttempt",
     "OutboundLane",

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -9,13 +10,49 @@ from django.utils.translation import gettext_lazy as _
 from protocol.models.parties import Company, Peer
 
 
-class InboundMessage(models.Model):
-    """One received message. A succeeded one has spent its serial; a failed one is only a record."""
+class InboundSerial(models.Model):
+    """A serial that is spent, by whom and when: `received_at` is that of its message, and leads to it.
 
+    Kept apart from the messages, whose partitions could not say that a serial is unique.
+    """
+
+    # Readers: the ledger, which lets a second sender of the same serial wait here and then find its answer; the
+    # staff's search for a serial, of whatever peer.
+    pk = models.CompositePrimaryKey("serial_no", "peer_id")
+    serial_no = models.CharField(_("serial number"), max_length=64)
     peer = models.ForeignKey(
-        Peer, models.PROTECT, verbose_name=_("peer"), related_name="inbound_messages", db_index=False
+        Peer, models.DO_NOTHING, verbose_name=_("peer"), related_name="+", db_index=False, db_constraint=False
     )
-    # Without a constraint: every message would lock the row of its company.
+    received_at = models.DateTimeField(_("received at"))
+
+    class Meta:
+        verbose_name = _("spent serial number")
+        verbose_name_plural = _("spent serial numbers")
+        indexes: ClassVar = [
+            # Reader: forget_serials. New ones come in at its end.
+            models.Index(fields=["received_at"], name="inbound_serial_age"),
+        ]
+
+    def __str__(self) -> str:
+        return self.serial_no
+
+
+class InboundMessage(models.Model):
+    """One received message. A succeeded one has spent its serial (InboundSerial); a failed one is only a record.
+
+    Partitioned by month of `received_at`: give every query a range of it where there is one. The database's primary key
+    is (received_at, id). Readers: the answer to a repeat; the admin's list, newest first, and of a day.
+    """
+
+    # Without constraints: every message would lock the rows of its peer and company, and the end of a partition all.
+    peer = models.ForeignKey(
+        Peer,
+        models.PROTECT,
+        verbose_name=_("peer"),
+        related_name="inbound_messages",
+        db_index=False,
+        db_constraint=False,
+    )
     company = models.ForeignKey(
         Company,
         models.PROTECT,
@@ -39,19 +76,13 @@ class InboundMessage(models.Model):
     class Meta:
         verbose_name = _("inbound message")
         verbose_name_plural = _("inbound messages")
-        constraints: ClassVar = [
-            # Reader: the ledger, which lets a second sender of the same serial wait here and then find its answer.
-            models.UniqueConstraint(
-                fields=["peer", "serial_no"], condition=Q(succeeded=True), name="inbound_serial_spent_once"
-            ),
-        ]
         indexes: ClassVar = [
-            # Readers: the admin's list (newest first) and forget_serials.
-            models.Index(fields=["received_at"], name="inbound_received"),
             # Reader: the admin's list of what was refused.
             models.Index(fields=["received_at"], name="inbound_failed", condition=Q(succeeded=False)),
-            # Reader: the admin's search for a serial, failed messages included.
-            models.Index(fields=["serial_no"], name="inbound_serial"),
+            # Reader: the admin's search for a serial; what succeeded is found by its InboundSerial.
+            models.Index(fields=["serial_no"], name="inbound_failed_serial", condition=Q(succeeded=False)),
+            # Reader: the admin's page of one message. Some kilobytes: ids rise with the pages of a partition.
+            BrinIndex(fields=["id"], name="inbound_id", pages_per_range=32, autosummarize=True),
         ]
 
     def __str__(self) -> str:

@@ -14,6 +14,7 @@ from pricing.models import Price, PriceTier, PriceVersion
 from protocol.models import (
     Company,
     InboundMessage,
+    InboundSerial,
     Manufacturer,
     OutboundAttempt,
     OutboundLane,
@@ -28,8 +29,8 @@ from tests.admin.rows import make_person
 EDITABLE = [Company, Manufacturer, Peer, AlarmThresholds, ApiToken]
 # Rows of these can be asked for, and are read-only from then on.
 ASKED = [ExportJob]
-# Without pages: what is being sent, and what was counted ahead.
-INTERNAL = [OutboundLane, FleetFigures, DayFigures, HourFigures]
+# Without pages: what is spent, what is being sent, and what was counted ahead.
+INTERNAL = [InboundSerial, OutboundLane, FleetFigures, DayFigures, HourFigures]
 READ_ONLY = [
     PeerHealth,
     InboundMessage,

@@ -15,6 +15,7 @@ from pricing.models import Price, PriceTier, PriceVersion
 from protocol.models import (
     Company,
     InboundMessage,
+    InboundSerial,
     Manufacturer,
     OutboundAttempt,
     OutboundMessage,
@@ -175,6 +176,8 @@ def make_token(person: User, *, name: str) -> ApiToken:
 
 
 def make_inbound(rows: Rows, number: int, *, succeeded: bool = True) -> InboundMessage:
+    if succeeded:
+        InboundSerial.objects.create(serial_no=f"in-{number}", peer=rows.peer, received_at=NOW)
     return InboundMessage.objects.create(
         peer=rows.peer,
         company=rows.company,

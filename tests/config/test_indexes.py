@@ -8,7 +8,8 @@ from tests.readings.books import NOW, local_day, make_meter, make_price, read
 from tests.world import build_world
 
 LARGE = [
-    *("protocol_inboundmessage", "protocol_outboundmessage", "protocol_outboundattempt", "commands_command"),
+    *("protocol_inboundserial", "protocol_inboundmessage"),
+    *("protocol_outboundmessage", "protocol_outboundattempt", "commands_command"),
     *("readings_reading", "readings_dailyusage", "meters_account", "meters_meterstate", "meters_accountentry"),
 ]
 

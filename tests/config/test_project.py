@@ -93,6 +93,14 @@ def test_only_postgresql_is_accepted():
     assert "DATABASE_URL must name a PostgreSQL database" in result.stderr
 
 
+def test_messages_that_came_in_are_kept_as_long_as_their_serials():
+    refused = start(DEBUG="true", INBOUND_RETENTION_DAYS="30", SERIAL_RETENTION_DAYS="31")
+    assert refused.returncode != 0
+    assert "INBOUND_RETENTION_DAYS must not be less than SERIAL_RETENTION_DAYS" in refused.stderr
+    assert start(DEBUG="true", INBOUND_RETENTION_DAYS="0").returncode == 0
+    assert start(DEBUG="true", SERIAL_RETENTION_DAYS="400").returncode == 0
+
+
 def test_the_example_environment_names_every_variable_that_settings_read():
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     named = {line.lstrip("# ").split("=")[0] for line in example.splitlines() if "=" in line}

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from meters.models import Meter
 from pricing.models import Price
-from protocol.ledger import forget_serials
-from protocol.models import InboundMessage
+from protocol.ledger import forget_serials, under_serial
+from protocol.models import InboundMessage, InboundSerial
 from tests.world import COMPANY, FACTOR, PRICE, TIERS, build_world
 
 PRICE_BODY = {
@@ -115,9 +115,56 @@ def test_serials_are_forgotten_after_their_time(world, settings):
     post(world.cis, "1007", {"serialNo": "old", **PRICE_BODY})
     post(world.cis, "1007", {"serialNo": "new", **PRICE_BODY, "priceCode": "other"})
     now = timezone.now()
-    InboundMessage.objects.filter(serial_no="old").update(received_at=now - timedelta(days=181))
+    InboundSerial.objects.filter(serial_no="old").update(received_at=now - timedelta(days=181))
     assert forget_serials(now=now, batch=1) == 1
-    assert list(InboundMessage.objects.values_list("serial_no", flat=True)) == ["new"]
+    assert list(InboundSerial.objects.values_list("serial_no", flat=True)) == ["new"]
+
+
+def test_a_freed_serial_can_be_spent_again_and_its_first_message_stays_on_record(world):
+    body = {"serialNo": "abc", "companyCode": COMPANY, "factorNo": FACTOR}
+    post(world.cis, "1013", body)
+    InboundSerial.objects.update(received_at=timezone.now() - timedelta(days=181))
+    assert forget_serials(now=timezone.now()) == 1
+    assert post(world.cis, "1007", {"serialNo": "abc", **PRICE_BODY})["echoCode"] == "0000"
+    assert list(InboundMessage.objects.order_by("id").values_list("code", "succeeded")) == [
+        ("1013", True),
+        ("1007", True),
+    ]
+    answer = post(world.cis, "1013", body)
+    assert answer == {"echoCode": "9999", "echoMsg": "通讯流水 abc 重复"}
+
+
+@pytest.mark.parametrize("code", ["1007", "1013"])
+def test_a_spent_serial_whose_message_is_not_kept_any_more_is_refused(world, code):
+    body = {"serialNo": "abc", **PRICE_BODY}
+    assert post(world.cis, code, body)["echoCode"] == "0000"
+    InboundMessage.objects.all().delete()
+    assert post(world.cis, code, body) == {"echoCode": "9999", "echoMsg": "通讯流水 abc 重复"}
+    assert list(InboundMessage.objects.values_list("succeeded", flat=True)) == [False]
+    assert Price.objects.count() == (code == "1007")
+
+
+def test_the_messages_under_a_serial_are_those_refused_and_the_one_that_spent_it(world):
+    other = build_world(company="20002", factor=FACTOR)
+    post(world.cis, "1007", {"serialNo": "abc", **PRICE_BODY, "priceType": "7"})
+    post(world.cis, "1007", {"serialNo": "abc", **PRICE_BODY})
+    post(world.cis, "1007", {"serialNo": "other", **PRICE_BODY, "priceCode": "other"})
+    post(other.cis, "1007", {"serialNo": "abc", **PRICE_BODY, "companyCode": "20002"})
+    found = InboundMessage.objects.filter(under_serial("abc")).order_by("id")
+    assert list(found.values_list("peer", "succeeded")) == [
+        (world.cis_peer.pk, False),
+        (world.cis_peer.pk, True),
+        (other.cis_peer.pk, True),
+    ]
+    assert not InboundMessage.objects.filter(under_serial("unknown")).exists()
+
+
+def test_messages_lie_in_the_partition_of_their_month(world):
+    post(world.cis, "1007", {"serialNo": "abc", **PRICE_BODY})
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tableoid::regclass::text, received_at FROM protocol_inboundmessage")
+        [(name, received_at)] = cursor.fetchall()
+    assert name == f"protocol_inboundmessage_p{received_at:%Y%m}01"
 
 
 @pytest.mark.django_db(transaction=True)
