@@ -97,17 +97,21 @@ def keep_cis_answers(*, answers: Sequence[Answered], now: datetime) -> None:
     for answered in sorted(answers, key=lambda answered: answered.message.pk):
         if answered.message.state == DeliveryState.DELIVERED:
             by_meter[answered.message.lane].append(answered)
-    for turn in zip_longest(*(by_meter[lane] for lane in sorted(by_meter))):
-        _keep([(answered.message, _read(answered.answer)) for answered in turn if answered is not None], now=now)
+    read = {lane: [(one.message, _read(one.answer)) for one in told] for lane, told in sorted(by_meter.items())}
+    _lock_accounts([lane for lane, told in read.items() if any(kept.control in VALVE_WISHES for _, kept in told)])
+    for turn in zip_longest(*read.values()):
+        _keep([told for told in turn if told is not None], now=now)
+
+
+def _lock_accounts(wishing: list[int]) -> None:
+    """Of the meters that the CIS would have moved: first of all, and in the order in which settlement locks them."""
+    if wishing:
+        settled_by_cis = Account.objects.filter(meter__in=wishing, meter__billing_model=BillingModel.CIS)
+        list(settled_by_cis.select_for_update(of=("self",)).order_by("is_heir", "meter_id"))
 
 
 def _keep(answers: list[tuple[OutboundMessage, _Kept]], *, now: datetime) -> None:
     """One answer per meter, in order of their ids."""
-    wishing = [message.lane for message, kept in answers if kept.control in VALVE_WISHES]
-    if wishing:
-        # Whoever locks a meter's account does so before anything else of the meter; the command below needs it.
-        settled_by_cis = Account.objects.filter(meter__in=wishing, meter__billing_model=BillingModel.CIS)
-        list(settled_by_cis.select_for_update(of=("self",)).order_by("meter_id"))
     kept_now = _update_states(answers, now=now)
     for message, kept in answers:
         wish = VALVE_WISHES.get(kept.control)

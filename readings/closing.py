@@ -4,6 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from alarms.services import clear_all_of
@@ -12,6 +13,7 @@ from meters.accounts import lock_account
 from meters.models import Account, Meter, MeterStatus
 from readings.intake import take_closing
 from readings.settlement import settle_meter
+from readings.usage import chain_of
 
 
 @transaction.atomic
@@ -20,10 +22,31 @@ def deregister_meter(meter: Meter, *, closing_index: Decimal, reason: str, now: 
 
     Raises FieldInvalid for an index that cannot be the last one, MeterUnknown when it has ended meanwhile.
     """
-    account = lock_account(meter)
+    account = lock_chain(meter)
     end_life(account, closing_index=closing_index, field="initNum", reason=reason, now=now)
-    settle_meter(meter.pk, through=timezone.localdate(now))
+    settle_to_the_end(meter, now=now)
     return account.meter
+
+
+def lock_chain(meter: Meter) -> Account:
+    """The account of `meter`, locked after those of the meters it replaced, in the order of settlement.
+
+    Raises MeterUnknown when it has ended meanwhile.
+    """
+    if meter.origin_id is not None:
+        earlier = Account.objects.filter(meter__in=chain_of(meter))
+        list(earlier.select_for_update(of=("self",)).order_by("is_heir", "meter_id"))
+    return lock_account(meter)
+
+
+def settle_to_the_end(meter: Meter, *, now: datetime) -> None:
+    """All days of a meter that has just ended. Its cycle may go on from meters that are due again: first these."""
+    today = timezone.localdate(now)
+    if meter.origin_id is not None:
+        due = Account.objects.filter(meter__in=chain_of(meter), unsettled_from__lte=F("closes_on"))
+        for earlier in due.exclude(meter=meter).order_by("meter_id").values_list("meter_id", flat=True):
+            settle_meter(earlier, through=today)
+    settle_meter(meter.pk, through=today)
 
 
 def end_life(account: Account, *, closing_index: Decimal, field: str, reason: str, now: datetime) -> None:

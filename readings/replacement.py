@@ -9,11 +9,10 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from meters.accounts import is_in_arrears, lock_account, open_account
+from meters.accounts import is_in_arrears, open_account
 from meters.models import Account, Meter, MeterPrice, MeterState, MeterStatus
 from protocol.errors import Refused
-from readings.closing import end_life
-from readings.settlement import settle_meter
+from readings.closing import end_life, lock_chain, settle_to_the_end
 
 REASON = "换表"
 _SAME_CUSTOMER = (
@@ -53,13 +52,13 @@ def replace_meter(old: Meter, replacement: Replacement, *, now: datetime) -> Met
     Raises NewMeterTaken, FieldInvalid for a closing index below the last valid one, MeterUnknown when `old` has
     ended meanwhile.
     """
-    account = lock_account(old)
+    account = lock_chain(old)
     old = account.meter
     _refuse_taken(replacement.meter_no, old=old)
     end_life(account, closing_index=replacement.closing_index, field="oldNum", reason=REASON, now=now)
     new = _insert(old, replacement, now=now)
     heir = _open_books(old, new, now=now)
-    settle_meter(old.pk, through=timezone.localdate(now))
+    settle_to_the_end(old, now=now)
     _carry_cycle(account, heir)
     return new
 

@@ -25,8 +25,11 @@ def change_price(meter: Meter, *, price: Price, now: datetime) -> None:
 def _restart_cycle_count(account: Account, *, price: Price, now: datetime) -> None:
     """The other price may count in other cycles: what the meter used in the running one of these.
 
-    Where days are due again settlement asks the rows itself, and this figure only shows the tier until then.
+    Where days are due again settlement asks the rows itself, and this figure only shows the tier until then. Where it
+    is not known it stays so.
     """
+    if account.cycle_start is None:
+        return
     start = cycle_start_on(price, timezone.localdate(now))
     account.cycle_start, account.cycle_volume = start, volume_since(account.meter, start)
     account.save(update_fields=["cycle_start", "cycle_volume"])

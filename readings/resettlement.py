@@ -32,11 +32,15 @@ _MOVE_BACK = """
     WHERE m.id = a.meter_id AND a.meter_id = ANY(%(meters)s)
         AND a.unsettled_from > greatest(%(begins)s, (m.registered_at AT TIME ZONE %(zone)s)::date)
 """
+# An heir that is not settled yet took over what the cycle had used: it is asked of the rows instead, as is of days that
+# are settled again.
+_FORGET_CYCLE = "UPDATE meters_account SET cycle_start = NULL WHERE meter_id = ANY(%(meters)s) AND is_heir"
 # With the meters come those that later replaced them: their running cycle depends on what these used.
 _WITH_HEIRS = """
     SELECT DISTINCT h.id FROM meters_meter m
     JOIN meters_meter h ON h.id = m.id OR (h.origin_id = coalesce(m.origin_id, m.id) AND h.id > m.id)
     WHERE m.id = ANY(%(meters)s)
+    ORDER BY h.id
 """
 _CHANGES = """
     SELECT m.meter_no, coalesce(b.day, n.day) AS day, coalesce(b.volume, 0), coalesce(n.volume, 0),
@@ -103,18 +107,26 @@ def with_heirs(meters: list[int]) -> list[int]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def lock_accounts(meters: list[int]) -> None:
-    """Hold the account rows of `meters`, in the order in which settlement takes them; in a transaction."""
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK, {"meters": meters})
+def lock_with_heirs(meters: list[int]) -> list[int]:
+    """Hold the account rows of these meters and of those that replaced them, in the order of settlement; their ids.
+
+    In a transaction. One that was just being replaced has a new heir when its lock comes: then that one is held too.
+    """
+    held: list[int] = []
+    while (found := with_heirs(meters)) != held:
+        with connection.cursor() as cursor:
+            cursor.execute(_LOCK, {"meters": found})
+        held = found
+    return held
 
 
-@transaction.atomic
+@atomically
 def move_back_from(meters: list[int], *, begins: date) -> None:
-    """Have these meters settled again from the local day `begins`, or from the first day of their lives."""
-    lock_accounts(meters)
+    """Have these meters and their heirs settled again from the local day `begins`, or from the first of their lives."""
+    parameters = {"meters": lock_with_heirs(meters), "begins": begins, "zone": settings.TIME_ZONE}
     with connection.cursor() as cursor:
-        cursor.execute(_MOVE_BACK, {"meters": meters, "begins": begins, "zone": settings.TIME_ZONE})
+        cursor.execute(_MOVE_BACK, parameters)
+        cursor.execute(_FORGET_CYCLE, parameters)
 
 
 def _settle_again(parameters: dict[str, Any], *, through: date, now: datetime, tell: Callable[[Change], None]) -> None:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib.auth.models import User
-from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from meters.models import MeterState
+from protocol.transactions import atomically
 from readings.latest import last_valid
 from readings.models import Decision, Quality, Reading, ReadingReview, Source
-from readings.resettlement import lock_accounts, move_back_from, with_heirs
+from readings.resettlement import lock_with_heirs, move_back_from
 from readings.verdicts import judge_again
 from staff.acts import put_on_record
 
@@ -44,7 +44,7 @@ def neighbourhood(reading: Reading) -> Neighbourhood:
     return Neighbourhood(reading=reading, around=[*reversed(before), reading, *after])
 
 
-@transaction.atomic
+@atomically
 def decide(reading: Reading, *, decision: Decision, note: str, by: User, now: datetime) -> ReadingReview:
     """Accept or reject `reading`, or (Decision.NONE) leave it to the rules again; settled with the next settlement.
 
@@ -54,8 +54,7 @@ def decide(reading: Reading, *, decision: Decision, note: str, by: User, now: da
     if not note.strip():
         raise ReviewRefused(_("Say why: a decision needs a note."))
     # What a meter used counts in the cycle of those that replaced it.
-    meters = with_heirs([reading.meter_id])
-    lock_accounts(meters)
+    meters = lock_with_heirs([reading.meter_id])
     known = Reading.objects.filter(pk=reading.pk, meter=reading.meter_id, read_at=reading.read_at)
     reading = known.select_related("meter__company").get()
     before = Quality(reading.quality)

@@ -15,8 +15,8 @@ class Account(models.Model):
 
     Days up to `settled_through` have been settled once; settlement starts at `unsettled_from`, which late data moves
     back; after `closes_on`, the last day of a meter that ended, nothing is due. `settled_index` is the index at the
-    end of `settled_through`, `cycle_volume` what the cycle that began on `cycle_start` had used by then. No index but
-    the key: every settled day updates every row.
+    end of `settled_through`, `cycle_volume` what the cycle that began on `cycle_start` had used by then; without a
+    `cycle_start` the daily usage says it. No index but the key: every settled day updates every row.
     """
 
     meter = models.OneToOneField(

@@ -60,6 +60,7 @@ class Meter:
     heir: "Meter | None" = None
     ended: datetime | None = None
     seen: list[Seen] = field(default_factory=list)
+    decided: dict[Seen, str] = field(default_factory=dict)
     reports: list[Report] = field(default_factory=list)
     payments: list[Payment] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
@@ -162,6 +163,25 @@ class Books:
             meter.reports.append(report)
             meter.becomes_due(min(one.moment.date() for one in new))
 
+    def decide(self, meter: Meter, reading: Seen, decision: str) -> None:
+        """What the staff decide of a reading; all that replaced the meter count on from it."""
+        before = self.judged(meter)[reading]
+        if decision == meter.decided.get(reading, "") or (decision == "accepted" and before == "valid"):
+            raise Refusal("nothing would change")
+        kept, meter.decided = meter.decided, {**meter.decided, reading: decision}
+        judged = self.judged(meter)
+        closing = meter.seen[-1] if meter.ended else None
+        if reading == closing or (decision == "accepted" and judged[reading] != "valid"):
+            meter.decided = kept
+            raise Refusal("it cannot count, or cannot but count")
+        if closing and judged[closing] != "valid":
+            meter.decided = kept
+            raise Refusal("the closing reading would no longer count")
+        one: Meter | None = meter
+        while one:
+            one.becomes_due(reading.moment.date())
+            one = one.heir
+
     def change_price(self, meter: Meter, code: str, *, today: date) -> None:
         if meter.prices[-1][1] == code:
             return
@@ -205,7 +225,7 @@ class Books:
 
     def _closing(self, meter: Meter, index: Decimal, *, now: datetime, named: str) -> Seen:
         last = Seen(now, index)
-        judged = verdicts(self._life(meter), [*meter.seen, last])
+        judged = verdicts(self._life(meter), [*meter.seen, last], meter.decided)
         higher = [one for one, verdict in judged.items() if verdict == "valid" and one.index > index]
         if judged[last] == "decrease" or higher:
             raise Refusal(f"{named} 不能小于最近一次有效读数")
@@ -217,7 +237,8 @@ class Books:
         meter.seen.append(last)
         meter.ended = last.moment
         meter.becomes_due(last.moment.date())
-        self._settle_meter(meter, through=last.moment.date())
+        for one in [*meter.ancestors, meter]:
+            self._settle_meter(one, through=last.moment.date())
 
     # Settlement
 
@@ -260,8 +281,11 @@ class Books:
         return {day: closing[day] - opening[number] for number, day in enumerate(days)}
 
     def valid(self, meter: Meter) -> list[Seen]:
-        judged = verdicts(self._life(meter), meter.seen)
+        judged = self.judged(meter)
         return sorted((one for one in judged if judged[one] == "valid"), key=lambda one: one.moment)
+
+    def judged(self, meter: Meter) -> dict[Seen, str]:
+        return verdicts(self._life(meter), meter.seen, meter.decided)
 
     def version_on(self, code: str, day: date) -> Version:
         begun = [one for one in self.prices[code] if one.begins is None or one.begins <= day]

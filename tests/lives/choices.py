@@ -33,14 +33,15 @@ OF_A_METER = ["night", "report", "report_again", "change_price", "recharge", "re
 HAPPENINGS = [
     *(["night"] * 6),
     *(["report", "settle"] * 3),
-    *(["wait", "change_price", "adjust_price", "recharge", "replace"] * 2),
-    *("register", "report_again", "deregister", "speak_of_the_dead"),
+    *(["wait", "change_price", "adjust_price", "recharge", "replace", "decide"] * 2),
+    *("register", "report_again", "deregister", "speak_of_the_dead", "try_out"),
 ]
 
 waits = st.sampled_from(WAITS)
 since = st.sampled_from(SINCE)
 openings = st.sampled_from(OPENINGS)
 amounts = st.sampled_from(AMOUNTS)
+decisions = st.sampled_from(["rejected", "accepted", "rejected", "accepted", ""])
 used_before = st.sampled_from([Decimal(text) for text in ("0", "0", "4.9999", "10", "41", "300")])
 overdrafts = st.sampled_from([Decimal(0), Decimal(0), Decimal("0.5"), Decimal(50)])
 billing_models = st.sampled_from(["3"] * 6 + ["2", "1"])

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import pytest
 import time_machine
+from django.contrib.auth.models import User
 from django.utils import timezone
 from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
@@ -23,8 +24,9 @@ from meters.models import Account, AccountEntry
 from meters.models import Meter as MeterRow
 from pricing.models import PriceVersion
 from readings.audit import Audit
-from readings.models import DailyUsage
+from readings.models import DailyUsage, Decision, Reading
 from readings.resettlement import resettle
+from readings.review import ReviewRefused, decide
 from readings.settlement import settle
 from tests.lives import answers, choices
 from tests.lives.answers import plain
@@ -58,6 +60,7 @@ class Lives(RuleBasedStateMachine):
         self.now = now
         number = next(companies)
         self.names = {"companyCode": f"{number:08}", "factorNo": f"{number:04}"}
+        self.inspector, _ = User.objects.get_or_create(username="inspector")
         self.world = build_world(company=self.names["companyCode"], factor=self.names["factorNo"])
         self.books = Books(jump_limit=choices.JUMP_LIMIT, backdate_days=choices.BACKDATE_DAYS)
         self.numbers = itertools.count(1)
@@ -174,6 +177,54 @@ class Lives(RuleBasedStateMachine):
         closing = draw(choices.indexes(self.books, meter, self.now))
         answer = self.about(meter, "1002", initNum=plain(closing), reason="拆表", sdateTime=f"{self.now:%Y%m%d%H%M}")
         self.agreed(answer, lambda: self.books.deregister(meter, closing, now=self.now))
+
+    def decide(self, draw):
+        """The staff accept or reject a reading, more often one that is flagged."""
+        judged = [(meter, one, verdict) for meter in self.books.meters for one, verdict in self._judged(meter)]
+        flagged = [told for told in judged if told[2] != "valid"]
+        if not judged:
+            return
+        meter, reading, _ = draw(st.sampled_from(flagged * 2 + judged[-12:]))
+        row = Reading.objects.get(
+            meter__device_id=meter.device_id, read_at=timezone.make_aware(reading.moment), index=reading.index
+        )
+        decision, refused = draw(choices.decisions), False
+        try:
+            decide(row, decision=Decision(decision), note="现场核实", by=self.inspector, now=timezone.now())
+        except ReviewRefused:
+            refused = True
+        try:
+            self.books.decide(meter, reading, decision)
+        except Refusal as refusal:
+            assert refused, refusal
+        else:
+            assert not refused
+
+    def _judged(self, meter):
+        return list(self.books.judged(meter).items())
+
+    def try_out(self, draw):
+        """A dry run settles what is due and undoes it."""
+        before = self.footprint()
+        begins = self.now.date() - draw(st.sampled_from([timedelta(days=days) for days in (0, 3, 40)]))
+        told = []
+        resettle(
+            MeterRow.objects.filter(company=self.world.company),
+            begins=begins,
+            through=self.now.date(),
+            now=timezone.now(),
+            tell=told.append,
+            dry_run=True,
+        )
+        assert all((one.old_volume, one.old_amount) != (one.new_volume, one.new_amount) for one in told)
+        assert self.footprint() == before
+
+    def footprint(self):
+        """Everything that settlement can write."""
+        models = (Account, DailyUsage, AccountEntry, Command)
+        mine = [model.objects.filter(meter__company=self.world.company).order_by("pk") for model in models]
+        versions = PriceVersion.objects.filter(price__company=self.world.company).order_by("pk")
+        return [list(rows.values()) for rows in (*mine, versions)]
 
     def speak_of_the_dead(self, draw):
         for meter in self.books.meters:

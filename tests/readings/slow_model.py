@@ -3,7 +3,7 @@
 All moments are naive local time, all numbers exact. Nothing here is shared with the code under test.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -49,19 +49,21 @@ class Row:
     amount: Decimal
 
 
-def verdicts(life: Life, seen: Sequence[Seen]) -> dict[Seen, str]:
-    """`seen` in order of arrival. The same reading again is not a reading."""
+def verdicts(life: Life, seen: Sequence[Seen], decided: Mapping[Seen, str] | None = None) -> dict[Seen, str]:
+    """`seen` in order of arrival, `decided` by the staff. The same reading again is not a reading."""
     result: dict[Seen, str] = {}
     last: Seen | None = None
     distinct = list(dict.fromkeys(seen))
     for reading in sorted(distinct, key=lambda one: (one.moment, distinct.index(one))):
-        result[reading] = _verdict(life, reading, last)
+        result[reading] = _verdict(life, reading, last, (decided or {}).get(reading, ""))
         if result[reading] == "valid":
             last = reading
     return result
 
 
-def _verdict(life: Life, reading: Seen, last: Seen | None) -> str:
+def _verdict(life: Life, reading: Seen, last: Seen | None, decision: str) -> str:
+    if decision == "rejected":
+        return "rejected"
     if reading.moment < life.born:
         return "early"
     if last is not None and last.moment == reading.moment:
@@ -69,6 +71,8 @@ def _verdict(life: Life, reading: Seen, last: Seen | None) -> str:
     since, index = (life.born, life.index) if last is None else (last.moment, last.index)
     if reading.index < index:
         return "decrease"
+    if decision == "accepted":
+        return "valid"
     allowed, until = life.jump_limit, since + timedelta(days=1)
     while until < reading.moment:
         allowed, until = allowed + life.jump_limit, until + timedelta(days=1)

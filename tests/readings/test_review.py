@@ -1,6 +1,6 @@
 """What the staff decide about a reading: its verdict, those after it, usage and balance follow; the reading stays."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -8,7 +8,10 @@ from django.contrib.auth.models import User
 
 from meters.models import Meter, MeterState
 from readings.closing import deregister_meter
+from readings.figures import tariff_price
 from readings.models import Decision, Reading, ReadingReview
+from readings.replacement import Replacement, replace_meter
+from readings.repricing import change_price
 from readings.review import ReviewRefused, decide, neighbourhood
 from staff.models import StaffAct
 from tests.lives.proof import prove_books
@@ -159,6 +162,60 @@ def test_the_readings_of_an_ended_meter_follow_but_never_against_its_closing_rea
     settle_through(NOW.date())
     assert usage(meter)[:1] == [("2025-03-02", 1, "10", "1.4", "14")]
     assert sum(Decimal(row[2]) for row in usage(meter)) == 95
+    prove_books()
+
+
+@pytest.fixture
+def swapped(world):
+    """Used in January until 40 m3, in February until 70; then replaced. Tiers begin anew every month."""
+    make_price(world, months=1)
+    old = make_meter(world, born="2026-01-20 00:00:00")
+    read(old, "2026-01-30 12:00:00", 40)
+    read(old, "2026-02-01 08:00:00", 60)
+    return replaced(old, "188011110129", closing=70, now=NOW)
+
+
+def replaced(meter, meter_no, *, closing, now):
+    new = Replacement(
+        meter_no=meter_no,
+        meter_type="441",
+        comm_no="",
+        closing_index=Decimal(closing),
+        opening_index=Decimal(0),
+    )
+    return replace_meter(Meter.objects.get(pk=meter.pk), new, now=now)
+
+
+def test_what_a_new_meter_took_over_follows_a_decision_about_the_old_one(swapped, inspector):
+    """All 70 m3 were used in February, then, and the new meter begins in the second tier."""
+    assert account(swapped)["cycle_volume"] == 30
+    reject(reading_of(swapped.replaces, 40), inspector)
+    read(swapped, "2026-02-01 12:05:00", 5)
+    assert tariff_price(Meter.objects.get(pk=swapped.pk), today=NOW.date()) == Decimal("1.4")
+    settle_through("2026-02-01")
+    assert usage(swapped) == [("2026-02-01", 2, "5", "2.4", "12")]
+    assert account(swapped)["cycle_volume"] == 75
+    prove_books()
+
+
+def test_a_new_meter_that_ends_before_the_old_one_is_settled_again_is_right_at_once(swapped, inspector):
+    reject(reading_of(swapped.replaces, 40), inspector)
+    last = replaced(swapped, "188011110130", closing=5, now=NOW + timedelta(minutes=5))
+    assert usage(swapped.replaces)[-2:] == [("2026-02-01", 1, "50", "1.4", "70"), ("2026-02-01", 2, "20", "2.4", "48")]
+    assert usage(swapped) == [("2026-02-01", 2, "5", "2.4", "12")]
+    assert account(last)["cycle_volume"] == 75
+    settle_through("2026-02-01")
+    assert usage(swapped) == [("2026-02-01", 2, "5", "2.4", "12")]
+    prove_books()
+
+
+def test_a_price_change_knows_no_more_of_the_cycle_than_before(world, swapped, inspector):
+    make_price(world, (50, 7), (None, 8), code="另价", months=1)
+    reject(reading_of(swapped.replaces, 40), inspector)
+    change_price(swapped, price=world.company.prices.get(code="另价"), now=NOW)
+    read(swapped, "2026-02-01 12:05:00", 5)
+    settle_through("2026-02-01")
+    assert usage(swapped) == [("2026-02-01", 2, "5", "8", "40")]
     prove_books()
 
 
