@@ -4,12 +4,9 @@ from typing import Any, ClassVar, cast
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import connection, transaction
 from django.db.models import QuerySet
-from django.db.utils import OperationalError
 from django.http import HttpResponseBase, StreamingHttpResponse
 from django.utils.translation import gettext as _
-from psycopg.errors import QueryCanceled
 from rest_framework import exceptions
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.negotiation import BaseContentNegotiation
@@ -25,6 +22,7 @@ from analysis.filters import FilterInvalid, UnknownFilter, filtered
 from analysis.pages import CursorInvalid, page_of
 from analysis.tables import ALARMS, COMMANDS, DAILY_USAGE, METERS, READINGS, Table
 from staff.acts import put_on_record
+from staff.patience import TOO_LONG, TookTooLong, at_most
 
 PAGE_SIZE, LARGEST_PAGE = 500, 5_000
 PATIENCE_MS = 5_000
@@ -95,17 +93,12 @@ class TableView(APIView):
     def _json(self, request: Request, rows: QuerySet[Any]) -> Response:
         size = _page_size(request)
         try:
-            with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute(f"SET LOCAL statement_timeout = {PATIENCE_MS:d}")
+            with at_most(PATIENCE_MS):
                 page = page_of(rows, table=self.table, size=size, cursor=request.query_params.get("cursor"))
-                cursor.execute("SET LOCAL statement_timeout = DEFAULT")
         except CursorInvalid:
             raise _invalid({"cursor": [_("Not a cursor of this table.")]}) from None
-        except OperationalError as error:
-            if not isinstance(error.__cause__, QueryCanceled):
-                raise
-            sorry = _("This takes too long on so large a table. Narrow it down, for example by time or by number.")
-            raise TooBroad(sorry) from None
+        except TookTooLong:
+            raise TooBroad(TOO_LONG) from None
         return Response({"next": self._next(request, page.next_cursor), "results": page.rows})
 
     def _next(self, request: Request, cursor: str | None) -> str | None:

@@ -1,13 +1,12 @@
 """The search in the header of every page: meters, straight from what was typed."""
 
 from django.contrib import admin
-from django.db import connection, transaction
-from django.db.utils import OperationalError
 from django.http import HttpRequest
 from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
 from meters.models import Meter
+from staff.patience import TookTooLong, at_most
 
 MOST = 10
 PATIENCE_MS = 900
@@ -19,12 +18,10 @@ def find(request: HttpRequest, term: str) -> list[SearchResult]:
     if not meters.has_view_permission(request):
         return []
     try:
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute(f"SET LOCAL statement_timeout = {PATIENCE_MS:d}")
+        with at_most(PATIENCE_MS):
             rows, _ = meters.get_search_results(request, meters.get_queryset(request), term)
             found = list(rows[:MOST])
-    except OperationalError:
+    except TookTooLong:
         return []
     return [
         SearchResult(

@@ -12,23 +12,23 @@ from django.contrib.admin.options import IS_POPUP_VAR, BaseModelAdmin
 from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
-from django.db import connection, transaction
 from django.db.models import PROTECT, Field, Model, QuerySet
-from django.db.utils import OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from psycopg.errors import QueryCanceled
 from unfold.admin import ModelAdmin, StackedInline, TabularInline
 
 from staff.admin_record import Recorded
 from staff.admin_scope import Scoped, visible
+from staff.patience import TOO_LONG, TookTooLong, at_most, too_long_page
 
 COUNT_CAP = 10_000
+COUNT_PATIENCE_MS = 400
 LIST_PATIENCE_MS = 5_000
 
 
@@ -39,15 +39,26 @@ class CappedCount(int):
         return f"{int(self)}+"
 
 
+class Uncounted(int):
+    """How many could not be said soon enough; pages are offered as if there were so many."""
+
+    def __str__(self) -> str:
+        return gettext("many")
+
+
 class CappedPaginator(Paginator):
-    """Counts no further than COUNT_CAP rows: counting a large table would take longer than anyone waits."""
+    """Counts no further than COUNT_CAP rows, and no longer than COUNT_PATIENCE_MS: nobody waits for a number."""
 
     object_list: QuerySet[Any]
 
     @cached_property
     def count(self) -> int:
-        # In the order of the list, so that the count is as quick as the list.
-        counted = self.object_list.values("pk")[: COUNT_CAP + 1].count()
+        try:
+            with at_most(COUNT_PATIENCE_MS):
+                # In the order of the list, so that the count is as quick as the list.
+                counted = self.object_list.values("pk")[: COUNT_CAP + 1].count()
+        except TookTooLong:
+            return Uncounted(COUNT_CAP)
         return counted if counted <= COUNT_CAP else CappedCount(COUNT_CAP)
 
 
@@ -121,14 +132,12 @@ class LargeTableAdmin(ReadOnlyAdmin):
         if request.method != "GET":
             return super().changelist_view(request, extra_context)
         try:
-            with transaction.atomic():
-                _limit_statements(LIST_PATIENCE_MS)
+            with at_most(LIST_PATIENCE_MS):
                 return super().changelist_view(request, extra_context)
-        except OperationalError as error:
-            if not isinstance(error.__cause__, QueryCanceled) or not request.GET:
-                raise
-        sorry = _("This takes too long on so large a table. Narrow it down, for example by time or by number.")
-        self.message_user(request, sorry, messages.ERROR)
+        except TookTooLong:
+            if not request.GET:
+                return too_long_page(request)
+        self.message_user(request, TOO_LONG, messages.ERROR)
         return HttpResponseRedirect(request.path)
 
 
@@ -236,8 +245,3 @@ def _referring_lists(obj: Model, site: admin.AdminSite) -> Iterable[tuple[str, s
         model = relation.related_model
         if relation.one_to_many and model is not type(obj) and site.is_registered(model):
             yield str(capfirst(model._meta.verbose_name_plural)), list_url(model, **{relation.field.name: obj.pk})
-
-
-def _limit_statements(milliseconds: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"SET LOCAL statement_timeout = {milliseconds:d}")

@@ -20,7 +20,8 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(chief, rows, model):
     add_meters(rows, first=3, last=12)
     with CaptureQueriesContext(connection) as many:
         chief.get(page(model, "changelist"))
-    assert len(many) == len(few) <= 12
+    # Five of them are about time limits.
+    assert len(many) == len(few) <= 16
 
 
 @pytest.mark.parametrize("model", LARGE)

@@ -37,7 +37,9 @@ def test_a_whole_number_leads_straight_to_the_meter(client, meters, text):
         ("0% s", [2]),
         ("t_1", [2]),
         ("阳明", []),
-        ("阳", []),
+        ("阳", [1]),
+        ("修 3", [1]),
+        ("明", []),
         ("", []),
     ],
 )
