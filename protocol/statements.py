@@ -3,7 +3,7 @@
 Columns that a statement leaves out get what the model would give them, so that a new field needs no change there.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,20 +18,30 @@ _WITHIN = ("SAVEPOINT piped", "RELEASE SAVEPOINT piped", "ROLLBACK TO SAVEPOINT 
 
 def insertion(model: type[models.Model], values: Mapping[str, str], *, source: str = "") -> str:
     """INSERT INTO the table of `model`: `values` are SQL expressions by column, `source` what follows SELECT."""
-    known = {str(field.column): field for field in model._meta.concrete_fields}
-    unknown = set(values) - set(known)
-    if unknown:
-        raise ValueError(f"{model._meta.label} has no {', '.join(sorted(unknown))}")
-    expressions = dict(values)
-    for column, field in known.items():
-        by_database = field.primary_key or field.generated or field.db_default is not NOT_PROVIDED
-        if column not in expressions and not by_database:
-            expressions[column] = _literal(field.get_default())
+    expressions = {**values, **{name: _literal(value) for name, value in _rest(model, values).items()}}
     selected = ", ".join(expressions.values())
     return f"INSERT INTO {model._meta.db_table} ({_columns(expressions)}) SELECT {selected} {source}"
 
 
-def _columns(names: Mapping[str, str]) -> str:
+def copying(model: type[models.Model], columns: Sequence[str]) -> tuple[str, tuple[Any, ...]]:
+    """COPY into the table of `model`; and the values that each row has after those of `columns`."""
+    rest = _rest(model, columns)
+    return f"COPY {model._meta.db_table} ({_columns([*columns, *rest])}) FROM STDIN", tuple(rest.values())
+
+
+def _rest(model: type[models.Model], given: Collection[str]) -> dict[str, Any]:
+    """What the model gives the columns that are not given, and the database would not."""
+    known = {str(field.column): field for field in model._meta.concrete_fields}
+    if unknown := sorted(set(given) - set(known)):
+        raise ValueError(f"{model._meta.label} has no {', '.join(unknown)}")
+    return {
+        column: field.get_default()
+        for column, field in known.items()
+        if column not in given and not (field.primary_key or field.generated or field.db_default is not NOT_PROVIDED)
+    }
+
+
+def _columns(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from readings.models import Decision, Quality, Reading
+from readings.models import Decision, Quality
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,9 @@ class Judged(Protocol):
     def decision(self) -> str: ...
 
 
+One = TypeVar("One", bound=Judged)
+
+
 def judge(reading: Judged, *, anchor: Anchor, limits: Limits, first: bool) -> Quality:
     """The verdict on a reading after `anchor`. `first` is true while the anchor is the opening index, not a reading.
 
@@ -60,9 +63,7 @@ def judge(reading: Judged, *, anchor: Anchor, limits: Limits, first: bool) -> Qu
     return Quality.VALID
 
 
-def judge_all(
-    readings: Iterable[Reading], *, anchor: Anchor, limits: Limits, first: bool
-) -> Iterator[tuple[Reading, Quality]]:
+def judge_all(readings: Iterable[One], *, anchor: Anchor, limits: Limits, first: bool) -> Iterator[tuple[One, Quality]]:
     """Verdicts on `readings`, which come in order of time, starting from `anchor`."""
     for reading in readings:
         quality = judge(reading, anchor=anchor, limits=limits, first=first)

@@ -11,10 +11,10 @@ from django.utils import timezone
 from meters.models import Account, Meter
 from readings.latest import last_valid
 from readings.models import Quality, Reading
-from readings.validation import Anchor, Limits, judge_all
+from readings.validation import Anchor, Judged, Limits, judge_all
 
 
-def judge_again(meter: Meter, touched: Sequence[Reading]) -> None:
+def judge_again(meter: Meter, touched: Sequence[Judged]) -> None:
     """Judge these readings and those after them, until a valid one stays valid: from there on nothing changes."""
     mine = Reading.objects.filter(meter=meter)
     first, last = min(reading.read_at for reading in touched), max(reading.read_at for reading in touched)

@@ -26,7 +26,7 @@ from protocol.partitions.catalog import (
     spans_of,
     spans_with_rows,
 )
-from protocol.partitions.declared import STRAY_DAYS, PartitionedTable, Span, declared_tables
+from protocol.partitions.declared import STRAY_DAYS, PartitionedTable, Span, declared_table, declared_tables
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +72,16 @@ def make_partitions(*, now: datetime, tables: Iterable[PartitionedTable] | None 
     for table in _in_use(tables):
         _make_default(table, care)
         _make(table, _wanted(table, now=now, since=None), care)
+    return care
+
+
+def make_partitions_for(moments: Iterable[datetime], *, label: str, now: datetime) -> Care:
+    """Make those of one table (model label) in which rows of these moments will lie; strays get none."""
+    care = Care()
+    for table in _in_use([declared_table(label)]):
+        since, existing = rescued_since(table, now=now), spans_of(table.table)
+        spans = {table.interval.span(moment) for moment in moments if moment >= since}
+        _make(table, [gap for span in sorted(spans) for gap in span.without(existing)], care)
     return care
 
 

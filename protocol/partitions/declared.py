@@ -84,9 +84,11 @@ class PartitionedTable:
 
 
 def declared_tables() -> list[PartitionedTable]:
-    return [
-        PartitionedTable(
-            table=apps.get_model(label)._meta.db_table, **{**options, "interval": Interval(options["interval"])}
-        )
-        for label, options in settings.PARTITIONED_TABLES.items()
-    ]
+    return [declared_table(label) for label in settings.PARTITIONED_TABLES]
+
+
+def declared_table(label: str) -> PartitionedTable:
+    options = settings.PARTITIONED_TABLES[label]
+    return PartitionedTable(
+        table=apps.get_model(label)._meta.db_table, **{**options, "interval": Interval(options["interval"])}
+    )
