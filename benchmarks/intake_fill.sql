@@ -1,11 +1,4 @@
--- One company with a CIS that takes messages, one head-end, :meters meters with one reading each, fifty days ago.
-INSERT INTO protocol_company (code, name) VALUES ('1', 'bench');
-INSERT INTO protocol_manufacturer (factor_no, name) VALUES ('1', 'bench');
-INSERT INTO protocol_peer (kind, name, app_code, app_secret, url, is_active, allowed_addresses)
-    VALUES ('cis', 'cis', 'cis', 'cis-secret', 'http://127.0.0.1:9', true, '{}'),
-        ('headend', 'headend', 'headend', 'headend-secret', '', true, '{}');
-INSERT INTO protocol_peer_companies (peer_id, company_id) SELECT id, 1 FROM protocol_peer WHERE kind = 'cis';
-INSERT INTO protocol_peer_manufacturers (peer_id, manufacturer_id) SELECT id, 1 FROM protocol_peer WHERE kind = 'headend';
+-- :meters meters of one company and manufacturer (made before), with one reading each, fifty days ago.
 INSERT INTO pricing_price (company_id, manufacturer_id, code) VALUES (1, 1, 'P');
 INSERT INTO pricing_priceversion (price_id, version, kind, cycle_months, restarts_cycle)
     VALUES (1, 'V1', '2', 12, false);

@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple, Protocol
 
+import orjson
 from celery import current_app
 from django.conf import settings
 from django.db import connection, transaction
@@ -146,25 +147,24 @@ def owed() -> str:
     columns = ("company_id", "code", "lane", "created_at")
     values = {name: f"%(owed_{name})s" for name in columns}
     values |= {"peer_id": "peer_id", "serial_no": "serial_no", "body": "body"}
-    source = (
-        "FROM unnest(%(owed_peers)s::bigint[], %(owed_serials)s::text[], %(owed_bodies)s::text[])"
-        " AS owed (peer_id, serial_no, body)"
-    )
+    source = "FROM json_to_recordset(%(owed)s::json) AS owed (peer_id bigint, serial_no text, body text)"
     return insertion(OutboundMessage, values, source=source)
 
 
 def owing(
     peers: Sequence[Peer], *, company_id: int, code: str, lane: int, body: dict[str, Any], now: datetime
 ) -> dict[str, Any]:
-    serials = [new_serial(now=now) for _ in peers]
+    owed = []
+    for peer in peers:
+        serial_no = new_serial(now=now)
+        text = json.dumps({"serialNo": serial_no, **body}, ensure_ascii=False)
+        owed.append({"peer_id": peer.pk, "serial_no": serial_no, "body": text})
     return {
+        "owed": orjson.dumps(owed).decode(),
         "owed_company_id": company_id,
         "owed_code": code,
         "owed_lane": lane,
         "owed_created_at": now,
-        "owed_peers": [peer.pk for peer in peers],
-        "owed_serials": serials,
-        "owed_bodies": [json.dumps({"serialNo": serial, **body}, ensure_ascii=False) for serial in serials],
     }
 
 

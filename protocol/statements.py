@@ -3,24 +3,29 @@
 Columns that a statement leaves out get what the model would give them, so that a new field needs no change there.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-import psycopg
 from django.db import connection, models
 from django.db.models.fields import NOT_PROVIDED
 from psycopg import sql
 
-_OUTERMOST = ("BEGIN", "COMMIT", "ROLLBACK")
-_WITHIN = ("SAVEPOINT piped", "RELEASE SAVEPOINT piped", "ROLLBACK TO SAVEPOINT piped")
+_VALUE = re.compile(r"%\(\w+\)s")
 
 
 def insertion(model: type[models.Model], values: Mapping[str, str], *, source: str = "") -> str:
-    """INSERT INTO the table of `model`: `values` are SQL expressions by column, `source` what follows SELECT."""
+    """INSERT INTO the table of `model`: `values` are SQL expressions by column, `source` what follows SELECT.
+
+    Without a source the columns themselves tell the types of what is given; else a cast does.
+    """
     expressions = {**values, **{name: _literal(value) for name, value in _rest(model, values).items()}}
-    selected = ", ".join(expressions.values())
-    return f"INSERT INTO {model._meta.db_table} ({_columns(expressions)}) SELECT {selected} {source}"
+    head = f"INSERT INTO {model._meta.db_table} ({_columns(expressions)})"
+    if not source:
+        return f"{head} VALUES ({', '.join(expressions.values())})"
+    fields = {str(field.column): field for field in model._meta.concrete_fields}
+    selected = ", ".join(_typed(expression, fields[column]) for column, expression in expressions.items())
+    return f"{head} SELECT {selected} {source}"
 
 
 def copying(model: type[models.Model], columns: Sequence[str]) -> tuple[str, tuple[Any, ...]]:
@@ -45,28 +50,12 @@ def _columns(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
+def _typed(expression: str, field: "models.Field[Any, Any]") -> str:
+    # Without a length, which would cut off instead of refusing.
+    kind = str(field.db_type(connection)).partition("(")[0]
+    return f"{expression}::{kind}" if _VALUE.fullmatch(expression) else expression
+
+
 def _literal(value: Any) -> str:
     # The statement holds parameters as well, whose percent signs are not its own.
     return sql.Literal(str(value) if isinstance(value, str) else value).as_string(None).replace("%", "%%")
-
-
-@contextmanager
-def piped() -> Iterator[psycopg.Cursor[Any]]:
-    """A transaction in psycopg's pipeline mode: BEGIN travels with the first statements, COMMIT with the last.
-
-    Only where a row is fetched does anybody wait. An exception in the block rolls all of it back.
-    """
-    connection.ensure_connection()
-    raw: Any = connection.connection
-    begin, commit, rollback = _WITHIN if connection.in_atomic_block else _OUTERMOST
-    with connection.wrap_database_errors:
-        try:
-            with raw.pipeline():
-                cursor: psycopg.Cursor[Any] = psycopg.Cursor(raw)
-                cursor.execute(begin)
-                yield cursor
-                cursor.execute(commit)
-        except BaseException:
-            if not raw.closed and raw.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
-                raw.execute(rollback)
-            raise

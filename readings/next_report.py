@@ -20,11 +20,12 @@ from commands.headend import NOTHING_TO_DO
 from commands.kinds import VALVE_SET
 from meters.models import BillingModel, Meter, ValveState
 from pricing.schedule import schedule_of
+from protocol.bursts import Statement, in_bursts
 from protocol.directory import VERSION_SQL, Directory
 from protocol.endpoint import Call
 from protocol.ledger import SPENT_SQL, Json, Received, spend_with_answer, spending
 from protocol.outbox import nudge, owed, owing
-from protocol.statements import insertion, piped
+from protocol.statements import insertion
 from readings.answers import report_answer
 from readings.callbacks import report_body
 from readings.intake import TELEMETRY, Report
@@ -37,11 +38,11 @@ _METER = """
     AND m.company_id = %(company)s AND m.user_no = %(user_no)s
     AND (%(device_id)s::text IS NULL OR m.device_id = %(device_id)s::text)
 """
-LOCK = f"""
+LOCK = Statement(f"""
     SELECT 1 FROM meters_account WHERE meter_id = (SELECT m.id FROM meters_meter m WHERE {_METER}) FOR UPDATE
-"""  # noqa: S608  (parts of our own)
+""")  # noqa: S608  (parts of our own)
 # A statement of its own, which sees the meter as it is once its lock is held.
-LOOK = f"""
+LOOK = Statement(f"""
     SELECT {VERSION_SQL}, {SPENT_SQL}, m.id, m.device_id, m.billing_model, m.registered_at, m.initial_index,
         a.unsettled_from, a.settled_through, a.cycle_start, a.cycle_volume, a.balance,
         s.read_at, s.reported_at, s.cis_price, s.cis_remaining, valid.read_at, valid.index,
@@ -62,7 +63,7 @@ LOOK = f"""
             AND read_at < %(read_at)s AND read_at >= %(recent)s
         ORDER BY read_at DESC LIMIT 1) valid ON true
     WHERE {_METER}
-"""  # noqa: S608
+""")  # noqa: S608
 READING_ONLY = ("standard_total", "working_total", "standard_flow", "working_flow", "pressure")
 KNOWN_VALVES = (ValveState.OPEN, ValveState.CLOSED)
 
@@ -152,17 +153,15 @@ def take_next_report(received: Received, call: Call, *, directory: Directory) ->
     if report.backfill or report.read_at > latest:
         return None
     try:
-        with piped() as cursor:
-            sought = _sought(call, report, serial_no=received.serial_no)
-            cursor.execute(LOCK, sought, prepare=True)
-            row = cursor.execute(LOOK, sought, prepare=True).fetchone()
+        with in_bursts() as transaction:
+            row = transaction.ask(LOCK, LOOK, values=_sought(call, report, serial_no=received.serial_no))
             if row is None:
                 raise NotOrdinary
             seen = Seen(*row)
             if not seen.is_ordinary(report, directory=directory):
                 raise NotOrdinary
             answer, written, owes = _outcome(received, call, seen, directory=directory)
-            cursor.execute(_writing(), written, prepare=True)
+            transaction.finish(_writing(), values=written)
     except (NotOrdinary, IntegrityError, OperationalError):
         # Another may have spent the serial meanwhile, or the database may have ended a deadlock: the usual way copes.
         return None
@@ -220,7 +219,7 @@ def _outcome(received: Received, call: Call, seen: Seen, *, directory: Directory
 
 
 @cache
-def _writing() -> str:
+def _writing() -> Statement:
     """One statement for all that an ordinary report leaves behind."""
     stored = insertion(
         Reading,
@@ -236,10 +235,10 @@ def _writing() -> str:
         },
     )
     telemetry = ", ".join(f"{name} = %({name})s" for name in TELEMETRY)
-    return f"""
+    return Statement(f"""
         WITH {spend_with_answer()}, owed AS ({owed()}), stored AS ({stored})
         UPDATE meters_meterstate
         SET read_at = %(state_read_at)s, index = %(state_index)s, reported_at = %(reported_at)s, valve = %(valve)s,
             {telemetry}
         WHERE meter_id = %(meter)s
-    """  # noqa: S608  (parts of our own; what comes from outside are parameters)
+    """)  # noqa: S608  (parts of our own; what comes from outside are parameters)
