@@ -18,6 +18,7 @@ from alarms.models import AlarmState, AlarmType, Priority
 from analysis.tables import Table
 from commands.models import CommandKind, CommandState, Origin
 from meters.models import BillingModel, Meter, MeterPrice, MeterStatus
+from pricing.models import Price
 from protocol.models import Company, Manufacturer
 from readings.models import Quality, Source
 
@@ -118,11 +119,13 @@ class TableFilters(django_filters.FilterSet):
         return self._of_meters(rows, Q(user_no=value))
 
     def of_price(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
-        held = MeterPrice.objects.filter(meter=OuterRef(self._path("pk")), price__code=value)
+        held = _held(value)
         day: Any = F(self.moment) if self.by_day else TruncDate(self.moment, tzinfo=timezone.get_default_timezone())
         on_the_day = Q(ends__isnull=True) | Q(ends__gt=OuterRef("day_of_row"))
-        rows = rows.alias(day_of_row=day)
-        return rows.filter(Exists(held.filter(on_the_day, starts__lte=OuterRef("day_of_row"))))
+        then = held.filter(on_the_day, meter=OuterRef(self._path("pk")), starts__lte=OuterRef("day_of_row"))
+        # The first condition leads from few meters to their rows.
+        few = {self._path("pk__in"): held.values("meter")}
+        return rows.alias(day_of_row=day).filter(Exists(then), **few)
 
     def _of_meters(self, rows: QuerySet[Any], which: Q) -> QuerySet[Any]:
         return rows.filter(**{self._path("pk__in"): list(Meter.objects.filter(which).values_list("pk", flat=True))})
@@ -157,8 +160,7 @@ class MeterFilters(TableFilters):
 
     def of_price(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
         """The price that the meter has, or had last."""
-        held = MeterPrice.objects.filter(meter=OuterRef("pk"), price__code=value, ends__isnull=True)
-        return rows.filter(Exists(held))
+        return rows.filter(pk__in=_held(value).filter(ends__isnull=True).values("meter"))
 
 
 class AlarmFilters(TableFilters):
@@ -182,6 +184,11 @@ FILTERS: dict[str, type[TableFilters]] = {
     "alarms": AlarmFilters,
     "commands": CommandFilters,
 }
+
+
+def _held(code: str) -> QuerySet[MeterPrice]:
+    """The prices are named by their numbers, as elsewhere."""
+    return MeterPrice.objects.filter(price__in=list(Price.objects.filter(code=code).values_list("pk", flat=True)))
 
 
 def filtered(rows: QuerySet[Any], *, table: Table, asked: dict[str, str]) -> QuerySet[Any]:

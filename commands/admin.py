@@ -3,13 +3,20 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from commands.causes import in_words
 from commands.models import Command, CommandEvent, CommandKind
-from meters.admin import OfMeterAdmin
+from meters.admin import OfMeterAdmin, numbered
+from meters.models import Meter
+from protocol.models import Peer
 from staff.admin_base import LargeTableAdmin, LinkedFilter, ReadOnlyTable
+
+# Of one number, whose events are found.
+MOST_COMMANDS = 1_000
 
 
 class EventInline(ReadOnlyTable):
@@ -55,10 +62,25 @@ class CommandEventAdmin(LargeTableAdmin):
     list_display = ["at", "command", "from_state", "to_state", "told"]
     list_select_related = ["command"]
     list_filter = [("command", LinkedFilter)]
-    search_fields: ClassVar[Any] = ["=command__meter__meter_no", "=command__serial_no"]
+    search_fields: ClassVar[Any] = ["command__meter__meter_no", "command__serial_no"]
     search_help_text = _("A whole meter number, or the serial number of the request")
     ordering = ["-id"]
     fields: ClassVar[Any] = ["command", "at", "from_state", "to_state", "told"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """By the commands of a meter, or of a request: each through an index, with the peers named for theirs."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        meters = list(Meter.objects.filter(numbered(term)).values_list("pk", flat=True))
+        peers = list(Peer.objects.values_list("pk", flat=True))
+        keys: set[int] = set()
+        for which in ({"meter__in": meters}, {"peer__in": peers, "serial_no": term}):
+            found = Command.objects.filter(**which).order_by("-pk")
+            keys.update(found.values_list("pk", flat=True)[:MOST_COMMANDS])
+        return queryset.filter(command__in=keys), False
 
     @admin.display(description=_("cause"))
     def told(self, event: CommandEvent) -> str:

@@ -115,6 +115,8 @@ class AccountEntry(models.Model):
         indexes: ClassVar = [
             # Readers: the history of one account, and its audit.
             models.Index(fields=["meter", "id"], name="entry_of_meter"),
+            # Reader: the staff's list of one kind, all of which are rare beside what settlement writes by the million.
+            models.Index(fields=["kind", "id"], name="entry_of_rare_kind", condition=~Q(kind="settlement")),
         ]
 
     def __str__(self) -> str:
