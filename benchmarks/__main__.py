@@ -28,8 +28,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("sections", nargs="*", metavar="section", help="letters or names; A to G when none is named")
     top.add_argument("--quick", action="store_true", help="small sizes: minutes for everything")
     top.add_argument("--rounds", type=int, default=3, help="how often each is measured (default 3)")
-    top.add_argument("--size", type=int, help="another size than the section's own")
-    top.add_argument("--readings", type=int, default=0, help="G: readings behind the admin's lists (10 per meter)")
+    top.add_argument("--size", "--meters", type=int, help="another size than the section's own")
+    top.add_argument("--readings", type=int, default=0, help="J: readings behind the admin's lists (10 per meter)")
     top.add_argument("--output", type=Path, help="folder of the results")
     top.add_argument("--strict", action="store_true", help="a missed goal is a failure")
     return top

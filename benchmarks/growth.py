@@ -1,4 +1,4 @@
-"""Twice the meters, twice the time: what one meter costs at three sizes, and the admin's lists at the largest.
+"""Twice the meters, twice the time: what one meter costs at three sizes (the admin's lists are section J).
 
 Each size is a process with a database of its own (benchmarks/growth_worker.py); the sizes take turns.
 """
@@ -10,27 +10,24 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from benchmarks.frame import Contender, Goal, Role, Run, Sample, Section
+from benchmarks.frame import Contender, Goal, Role, Run, Section
 from benchmarks.programs import ROOT
 
 ALLOWED = 1.3
-PAGE_SECONDS = 1.0
 MICROSECONDS = "µs per meter"
 Ask = Callable[[str], Any]
 
 
 def measure(run: Run) -> None:
     sizes = [run.size // 100, run.size // 10, run.size]
-    readings = run.readings or run.size * 10
     with ExitStack() as stack:
-        asks = {size: stack.enter_context(worker(size, readings if size == run.size else 0)) for size in sizes}
+        asks = {size: stack.enter_context(worker(size)) for size in sizes}
         for ask in asks.values():
             ask("ready")
         for word, title in (("settle", "C, settling a day"), ("fleet", "D, 1013 for all")):
             compare(run, title, {size: per_meter(ask, word, size) for size, ask in asks.items()}, unit=MICROSECONDS)
         messages = {size: per_message(ask) for size, ask in asks.items()}
         compare(run, "A, one 2001 in the process", messages, unit="µs per message")
-        lists_in_the_admin(run, asks[run.size], readings)
 
 
 def compare(run: Run, title: str, works: dict[int, Callable[[], float]], *, unit: str) -> None:
@@ -52,30 +49,11 @@ def per_message(ask: Ask) -> Callable[[], float]:
     return lambda: ask("intake") * 1e6
 
 
-def lists_in_the_admin(run: Run, ask: Ask, readings: int) -> None:
-    slowest: dict[str, float] = {}
-
-    def open_all() -> Sample:
-        seconds = ask("pages")
-        page = max(seconds, key=seconds.__getitem__)
-        slowest[page] = max(slowest.get(page, 0.0), seconds[page])
-        return Sample(seconds[page], {"pages": len(seconds), "all of them s": sum(seconds.values())})
-
-    name = "the slowest list"
-    ask("pages")
-    run.compare(
-        f"The admin's lists and searches at {run.size:,} meters and {readings:,} readings",
-        [Contender(name=name, role=Role.PROJECT, work=open_all)],
-        goals=[Goal(of=name, at_most=PAGE_SECONDS)],
-    )
-    run.note("Slowest in a round: " + ", ".join(f"{page} {seconds:.2f} s" for page, seconds in slowest.items()))
-
-
 @contextmanager
-def worker(meters: int, readings: int) -> Iterator[Ask]:
+def worker(meters: int) -> Iterator[Ask]:
     """A process that answers words with what they gave; filling its tables may take minutes."""
     process = subprocess.Popen(  # noqa: S603  (this program)
-        [sys.executable, "-m", "benchmarks.growth_worker", str(meters), str(readings)],
+        [sys.executable, "-m", "benchmarks.growth_worker", str(meters)],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

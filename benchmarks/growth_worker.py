@@ -1,7 +1,7 @@
-"""A platform of some size that works when it is told: python -m benchmarks.growth_worker METERS READINGS
+"""A platform of some size that works when it is told: python -m benchmarks.growth_worker METERS
 
-Reads words from standard input and answers each with a line of JSON: settle, fleet, intake (seconds), pages (seconds by
-page). It has a database of its own, so several sizes can be measured in turns.
+Reads words from standard input and answers each with a line of JSON: settle, fleet, intake (seconds). It has a database
+of its own, so several sizes can be measured in turns.
 """
 
 import json
@@ -22,23 +22,16 @@ from benchmarks.settlement import reset, settle_once
 
 MESSAGES = 300
 # Before the day that is settled.
-LATEST = datetime(2026, 3, 16, 8, tzinfo=UTC)
+FIRST = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 class Worker:
-    def __init__(self, connection: psycopg.Connection[Any], meters: int, readings: int) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], meters: int) -> None:
         self.connection, self.meters = connection, meters
+        backlog.make_room(since=FIRST)
         backlog.fill(connection, meters=meters, cis_url="http://127.0.0.1:9")
         connection.execute("UPDATE meters_meterstate SET read_at = '2026-03-17 08:00+08', index = meter_id % 300 + 1")
-        self.fill_readings(readings)
         connection.execute("VACUUM ANALYZE")
-
-    def fill_readings(self, readings: int) -> None:
-        """Further readings of the weeks before, spread over all meters."""
-        turns = readings // self.meters
-        first = LATEST - timedelta(hours=6 * (turns + 1))
-        backlog.make_room(since=first)
-        backlog.fill_readings(self.connection, meters=self.meters, turns=turns, first=first)
 
     def settle(self) -> float:
         reset(self.connection, self.meters)
@@ -70,25 +63,6 @@ class Worker:
         chosen = [random.randint(1, self.meters) for _ in range(MESSAGES)]
         return timed(partial(reports, client, chosen)) / MESSAGES
 
-    def pages(self) -> dict[str, float]:
-        """Seconds of each list in the admin, as a superuser opens it, and of a search for one meter."""
-        from django.contrib import admin
-        from django.contrib.auth.models import User
-        from django.test import Client
-        from django.urls import reverse
-
-        client = Client(HTTP_HOST="127.0.0.1")
-        user = User.objects.filter(username="bench").first() or User.objects.create_superuser("bench")
-        client.force_login(user)
-        seconds = {}
-        for model, model_admin in admin.site._registry.items():
-            url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-            seconds[model._meta.label] = timed(partial(opened, client, url))
-            if model_admin.search_fields:
-                found = f"{url}?q={backlog.meter_no(self.meters // 2)}"
-                seconds[f"{model._meta.label}, search"] = timed(partial(opened, client, found))
-        return seconds
-
 
 def reports(client: Any, meters: list[int]) -> None:
     for meter in meters:
@@ -118,12 +92,6 @@ def report(client: Any, meter: int) -> None:
         raise RuntimeError(f"2001 was answered {answer.content!r}")
 
 
-def opened(client: Any, url: str) -> None:
-    response = client.get(url)
-    if response.status_code != 200:
-        raise RuntimeError(f"{url} was answered with {response.status_code}")
-
-
 def timed(work: Callable[[], Any]) -> float:
     begin = time.perf_counter()
     work()
@@ -131,10 +99,10 @@ def timed(work: Callable[[], Any]) -> float:
 
 
 def main() -> None:
-    meters, readings = map(int, sys.argv[1:])
+    meters = int(sys.argv[1])
     answers, sys.stdout = sys.stdout, sys.stderr
     with scratch_database("das_bench_growth") as connection:
-        worker = Worker(connection, meters, readings)
+        worker = Worker(connection, meters)
         for word in map(str.strip, sys.stdin):
             result = True if word == "ready" else getattr(worker, word)()
             print(json.dumps(result), file=answers, flush=True)

@@ -1,6 +1,6 @@
 """Every section, by letter. A new one: a module with a SECTION, and its line here."""
 
-from benchmarks import export, growth, intake_http, outbound, scaleout, settlement, sizing
+from benchmarks import admin, export, growth, intake_http, outbound, scaleout, settlement, sizing
 from benchmarks.frame import Section
 
 SECTIONS: tuple[Section, ...] = (
@@ -11,6 +11,7 @@ SECTIONS: tuple[Section, ...] = (
     growth.SECTION,
     scaleout.SECTION,
     sizing.SECTION,
+    admin.SECTION,
 )
 
 
