@@ -206,7 +206,7 @@ class MeterPriceAdmin(OfMeterAdmin):
 
 @admin.register(AccountEntry)
 class AccountEntryAdmin(OfMeterAdmin):
-    list_display = ["created_at", "meter_page", "kind", "amount", "day", "reference"]
+    list_display = ["created_at", "meter_page", "kind", "amount", "old_amount", "new_amount", "day", "reference"]
     list_filter = ["kind", ("meter", LinkedFilter)]
     ordering = ["-id"]
     fields = ["meter", "kind", "amount", "day", ("old_amount", "new_amount"), "reference", "created_at"]

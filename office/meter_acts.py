@@ -8,15 +8,15 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django.contrib.auth.models import User
-from django.db import transaction
 
 from commands.kinds import KINDS, VALVE_CODES
 from commands.models import Command, CommandKind, Origin
 from commands.queue import Request, submit
 from meters.models import Account, Meter, ValveState
 from protocol.outbox import enqueue, headend_of
+from protocol.transactions import atomically
 from protocol.wire import compact_time, decimal_text
-from readings.closing import deregister_meter
+from readings.closing import deregister_meter, lock_chain
 from readings.figures import current_price
 from readings.replacement import Replacement, replace_meter
 from readings.repricing import change_price
@@ -135,7 +135,7 @@ ACTS: Final[dict[str, Doing]] = {
 }
 
 
-@transaction.atomic
+@atomically
 def perform(act: str, meter: Meter, *, token: str, data: Data, by: User, now: datetime) -> None:
     """Do `act` to `meter` and put it on record, in one transaction.
 
@@ -143,7 +143,7 @@ def perform(act: str, meter: Meter, *, token: str, data: Data, by: User, now: da
     """
     key = spend(token, user=by, purpose=purpose_of(act, meter), now=now)
     # The meter is locked first, so that what the record calls "before" is what the act found.
-    Account.objects.select_for_update().get(meter=meter)
+    lock_chain(meter)
     before = facts_of(meter.pk)
     ACTS[act](meter, Asked(data=data, by=by, now=now, key=key))
     after = facts_of(meter.pk)

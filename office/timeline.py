@@ -145,6 +145,8 @@ def _money(meter: Meter) -> QuerySet[AccountEntry]:
 
 def _entry(row: AccountEntry) -> Event:
     text = f"{row.get_kind_display()}: {row.amount} CNY"
+    if row.old_amount is not None:
+        text += f" ({row.old_amount} → {row.new_amount} CNY)"
     return Event(source="money", key=row.pk, at=row.created_at, text=text, url=_url(row))
 
 

@@ -4,18 +4,19 @@ This is the slow second opinion on settlement: it shares its inputs, the tier ru
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
 from django.conf import settings
-from django.db.models import QuerySet, Sum
+from django.db import transaction
+from django.db.models import Min, QuerySet
 from django.utils import timezone
 
-from meters.models import AccountEntry, BillingModel, EntryKind, Meter
-from pricing.models import Price
+from meters.models import Account, Meter, MeterPrice
+from pricing.models import Price, PriceVersion
 from pricing.schedule import PriceSchedule
 from pricing.tiers import TierPart, split_volume
+from readings.audit_account import Difference, Volumes, account_differences, difference
 from readings.models import DailyUsage, Quality, Reading
 from readings.usage import chain_of
 from readings.validation import Anchor, Limits, judge_all
@@ -23,29 +24,36 @@ from readings.validation import Anchor, Limits, judge_all
 BATCH = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """What is kept of a meter against what it should be."""
-
-    meter_no: str
-    what: str
-    kept: str
-    expected: str
-
-
 class Audit:
     """Price tables are read once and held; meters are read in batches."""
 
     def __init__(self) -> None:
-        self._schedules: dict[int, PriceSchedule] = {}
+        self._forget_prices()
 
     def differences(self, meters: QuerySet[Meter]) -> Iterator[Difference]:
         for meter in meters.select_related("account", "state").order_by("pk").iterator(chunk_size=BATCH):
-            yield from self._verdicts(meter)
-            yield from self._usage(meter)
-            yield from _totals(meter)
-            if meter.billing_model == BillingModel.PLATFORM:
-                yield from _history(meter)
+            if any(True for _ in self._of(meter)):
+                yield from self._looked_at_again(meter)
+
+    @transaction.atomic
+    def _looked_at_again(self, meter: Meter) -> list[Difference]:
+        """Somebody may have reported or settled meanwhile: what differs while the meter is locked is a difference."""
+        accounts = Account.objects.filter(meter__in=chain_of(meter))
+        list(accounts.select_for_update(of=("self",)).order_by("is_heir", "meter_id"))
+        self._forget_prices()
+        return list(self._of(Meter.objects.select_related("account", "state").get(pk=meter.pk)))
+
+    def _forget_prices(self) -> None:
+        self._schedules: dict[int, PriceSchedule] = {}
+        waiting = PriceVersion.objects.filter(applied_at__isnull=True, effective_from__isnull=False)
+        begins = waiting.order_by("price").values_list("price").annotate(Min("effective_from"))
+        self._to_be_taken_up: dict[int, date] = dict(begins)
+
+    def _of(self, meter: Meter) -> Iterator[Difference]:
+        earlier, own = list(_earlier_volumes(meter)), _volumes(meter, until=meter.account.unsettled_from)
+        yield from self._verdicts(meter)
+        yield from self._usage(meter, earlier=earlier, own=own)
+        yield from account_differences(meter, earlier=earlier, own=own)
 
     def _verdicts(self, meter: Meter) -> Iterator[Difference]:
         anchor = Anchor(meter.registered_at, meter.initial_index)
@@ -53,26 +61,36 @@ class Audit:
         latest = None
         for reading, quality in judge_all(_readings(meter), anchor=anchor, limits=limits, first=True):
             if quality != reading.quality:
-                yield _difference(meter, f"quality of reading {reading.pk}", reading.quality, quality)
+                yield difference(meter, f"quality of reading {reading.pk}", reading.quality, quality)
             latest = reading.index if quality == Quality.VALID else latest
         if meter.state.index != latest:
-            yield _difference(meter, "latest index", meter.state.index, latest)
+            yield difference(meter, "latest index", meter.state.index, latest)
 
-    def _usage(self, meter: Meter) -> Iterator[Difference]:
+    def _usage(self, meter: Meter, *, earlier: Volumes, own: Volumes) -> Iterator[Difference]:
+        prices = list(meter.meter_prices.all())
+        until = self._settled_until(meter, prices)
         kept: dict[date, list[TierPart]] = {}
-        for row in DailyUsage.objects.filter(meter=meter, day__lt=meter.account.unsettled_from).order_by("day", "tier"):
+        for row in DailyUsage.objects.filter(meter=meter, day__lt=until).order_by("day", "tier"):
             part = TierPart(tier=row.tier, volume=row.volume, unit_price=row.unit_price, amount=row.amount)
             kept.setdefault(row.day, []).append(part)
-        expected = self._expected(meter)
+        expected = self._expected(prices, earlier=earlier, own=[one for one in own if one[0] < until])
         for day in sorted({*kept, *expected}):
             if kept.get(day) != expected.get(day):
-                yield _difference(meter, f"usage of {day}", _text(kept.get(day)), _text(expected.get(day)))
+                yield difference(meter, f"usage of {day}", _text(kept.get(day)), _text(expected.get(day)))
 
-    def _expected(self, meter: Meter) -> dict[date, list[TierPart]]:
+    def _settled_until(self, meter: Meter, prices: list[MeterPrice]) -> date:
+        """The first day that is still due, also for a new version that the next settlement takes up."""
+        due = [meter.account.unsettled_from]
+        for held in prices:
+            begins = self._to_be_taken_up.get(held.price_id)
+            if begins is not None and (held.ends is None or held.ends > begins):
+                due.append(max(begins, held.starts))
+        return min(due)
+
+    def _expected(self, prices: list[MeterPrice], *, earlier: Volumes, own: Volumes) -> dict[date, list[TierPart]]:
         """The parts of every settled day, from the readings and the prices alone."""
-        volumes, prices = list(_earlier_volumes(meter)), list(meter.meter_prices.all())
-        expected = {}
-        for day, volume in _volumes(meter, until=meter.account.unsettled_from):
+        volumes, expected = list(earlier), {}
+        for day, volume in own:
             held = next(row for row in prices if row.starts <= day and (row.ends is None or day < row.ends))
             on_day = self._schedule(held.price_id).on(day)
             used = sum((past for when, past in volumes if when >= on_day.cycle_start), Decimal(0))
@@ -111,32 +129,6 @@ def _earlier_volumes(meter: Meter) -> Iterator[tuple[date, Decimal]]:
     yield timezone.localdate(chain[0].registered_at), chain[0].initial_cycle_volume
     for earlier in chain[:-1]:
         yield from _volumes(earlier, until=earlier.account.unsettled_from)
-
-
-def _totals(meter: Meter) -> Iterator[Difference]:
-    rows = DailyUsage.objects.filter(meter=meter)
-    sums = rows.aggregate(volume=Sum("volume", default=Decimal(0)), amount=Sum("amount", default=Decimal(0)))
-    if meter.account.settled_volume != sums["volume"]:
-        yield _difference(meter, "settled volume", meter.account.settled_volume, sums["volume"])
-    if meter.account.settled_amount != sums["amount"]:
-        yield _difference(meter, "settled amount", meter.account.settled_amount, sums["amount"])
-
-
-def _history(meter: Meter) -> Iterator[Difference]:
-    """The entries add up to the balance, and those of settlement to what was settled."""
-    account = meter.account
-    entries = AccountEntry.objects.filter(meter=meter)
-    total = entries.aggregate(sum=Sum("amount", default=Decimal(0)))["sum"]
-    if account.balance != total:
-        yield _difference(meter, "balance", account.balance, total)
-    settled = entries.filter(kind__in=[EntryKind.SETTLEMENT, EntryKind.CORRECTION])
-    charged = -settled.aggregate(sum=Sum("amount", default=Decimal(0)))["sum"]
-    if account.settled_amount != charged:
-        yield _difference(meter, "settled amount in the history", account.settled_amount, charged)
-
-
-def _difference(meter: Meter, what: str, kept: object, expected: object) -> Difference:
-    return Difference(meter_no=meter.meter_no, what=what, kept=str(kept), expected=str(expected))
 
 
 def _text(parts: list[TierPart] | None) -> str:

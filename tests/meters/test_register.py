@@ -146,13 +146,22 @@ def test_a_price_of_another_manufacturer_does_not_serve(priced_world):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_meter_number_from_16_connections_becomes_one_meter():
+@pytest.mark.parametrize(
+    ("same", "refusal"),
+    [
+        ({"meterNo": "188011110128"}, "表号 188011110128 已存在，表具注册失败！"),
+        ({"userNo": "one"}, "用户号 one 已存在，表具注册失败！"),
+        ({"deviceId": "D-1"}, "设备 D-1 已存在，表具注册失败！"),
+    ],
+)
+def test_what_is_unique_from_16_connections_becomes_one_meter(same, refusal):
     world = build_world()
     world.create_price()
 
     def register(number):
+        fields = {"meterNo": f"18801111{number:04}", "userNo": f"user{number}", "deviceId": f"d{number}", **same}
         try:
-            return world.register(userNo=f"user{number}")
+            return world.register(fields.pop("meterNo"), **fields)
         finally:
             connection.close()
 
@@ -162,6 +171,6 @@ def test_one_meter_number_from_16_connections_becomes_one_meter():
     codes = [answer["echoCode"] for answer in answers]
     assert sorted(codes) == ["0000"] + ["9999"] * 15
     refusals = {answer["echoMsg"] for answer in answers if answer["echoCode"] == "9999"}
-    assert refusals == {"表号 188011110128 已存在，表具注册失败！"}
+    assert refusals == {refusal}
     assert [model.objects.count() for model in NOTHING] == [1, 1, 1, 1]
     assert Meter.objects.get().manufacturer.factor_no == FACTOR

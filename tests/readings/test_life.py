@@ -86,6 +86,34 @@ def test_the_numbers_are_free_for_a_fresh_history(world):
     assert Meter.objects.filter(meter_no=METER).count() == 2
 
 
+def test_a_fresh_history_has_nothing_of_the_old_one(world):
+    """Readings, usage, recharges and their streams and the device id are those of the new registration."""
+    old = Meter.objects.get()
+    recharge(old, amount=Decimal(100), stream="r1", now=timezone.now())
+    assert deregister(world)["echoCode"] == "0000"
+    kept = rows_of(old)
+    registered = world.register(initNum="3", sdateTime=day_text(0), deviceId=old.device_id, initCycle="7")
+    assert registered["echoCode"] == "0000"
+    new = Meter.objects.exclude(pk=old.pk).get()
+    assert (new.replaces, new.origin) == (None, None)
+    recharge(new, amount=Decimal(40), stream="r1", now=timezone.now())
+    assert world.report(timezone.now() + timedelta(seconds=5), "4")["echoCode"] == "0000"
+    call_command("settle", through=timezone.localdate())
+    shown = about(world, "1014")["echoMsg"]
+    names = ("beseNum", "readingNum", "sumUseGas", "sumUseMoney", "balance", "sumRechargeAomunt", "rechargeCount")
+    assert [shown[name] for name in names] == ["3", "4", "1", "1.4", "38.6", "40", "1"]
+    assert [(row["useDate"], row["useGas"]) for row in world.usage(day_text(10), day_text(0))] == [(day_text(0), "1")]
+    assert rows_of(old) == kept
+    # 12.5 and 7.5 m3 at 1.4.
+    assert Account.objects.get(meter=old).balance == Decimal(72)
+
+
+def rows_of(meter):
+    models = (MeterState, MeterPrice, Account, AccountEntry, Reading, DailyUsage)
+    own = [list(model.objects.filter(meter=meter).order_by("pk").values()) for model in models]
+    return [*own, Meter.objects.filter(pk=meter.pk).values().get()]
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
