@@ -71,14 +71,25 @@ def _settle_chunks(chunks: list[tuple[int, int]], *, through: date, heirs: bool)
     if connection.in_atomic_block or min(len(chunks), settings.SETTLEMENT_CONNECTIONS) < 2 or heirs:
         return [_try_chunk(chunk, through=through, heirs=heirs) for chunk in chunks]
 
-    def settle_apart(chunk: tuple[int, int]) -> Settled | None:
+    waiting = iter(chunks)
+
+    def session() -> list[Settled | None]:
         try:
-            return _try_chunk(chunk, through=through, heirs=heirs)
+            return [_try_chunk_apart(chunk, through=through, heirs=heirs) for chunk in waiting]
         finally:
             connection.close()
 
     with ThreadPoolExecutor(settings.SETTLEMENT_CONNECTIONS) as threads:
-        return list(threads.map(settle_apart, chunks))
+        sessions = [threads.submit(session) for _ in range(settings.SETTLEMENT_CONNECTIONS)]
+        return [settled for each in sessions for settled in each.result()]
+
+
+def _try_chunk_apart(chunk: tuple[int, int], *, through: date, heirs: bool) -> Settled | None:
+    """On a connection that the thread keeps for its next chunk, unless this one failed: it may be what broke."""
+    settled = _try_chunk(chunk, through=through, heirs=heirs)
+    if settled is None:
+        connection.close()
+    return settled
 
 
 def _try_chunk(chunk: tuple[int, int], *, through: date, heirs: bool) -> Settled | None:
@@ -137,7 +148,5 @@ def _settle_chunk(first: int, last: int, *, through: date, heirs: bool) -> Settl
                 cursor.execute(statement, parameters)
             if statement in sql.FACTS:
                 parameters |= zip((column.name for column in cursor.description), cursor.fetchone(), strict=True)
-        cursor.execute(sql.COUNTS)
-        meter_days, meters = cursor.fetchone()
         cursor.execute(sql.CLEAR)
-    return Settled(meter_days=meter_days, meters=meters)
+    return Settled(meter_days=parameters["meter_days"], meters=parameters["meters"])

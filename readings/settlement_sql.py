@@ -34,31 +34,36 @@ MOVE_BACK_FOR_PRICE = """
     WHERE mp.meter_id = a.meter_id AND a.unsettled_from > greatest(%(begins)s, mp.starts)
 """
 
-# Compiling a plan (jit) costs more than these short chunks gain by it; their sorts and hashes fit in work_mem.
-TUNE = "SELECT set_config('jit', 'off', true), set_config('work_mem', '64MB', true)"
+# Compiling a plan (jit) costs more than these short chunks gain by it; their sorts and hashes fit in work_mem. A small
+# sample says enough of `due`.
+TUNE = """
+    SELECT set_config('jit', 'off', true), set_config('work_mem', '64MB', true),
+        set_config('default_statistics_target', '10', true)
+"""
 
-# The accounts that are due, locked. `again`: some of these days have been settled before. A reading belongs to its
-# local date; the moments only narrow the search, wide enough for clocks that change at midnight.
+# The accounts that are due, locked. `again`: some of these days have been settled before.
 DUE = """
     CREATE TEMPORARY TABLE due ON COMMIT DROP AS
     SELECT meter_id, unsettled_from AS begins, least(greatest(settled_through, %(through)s), closes_on) AS through_day,
         unsettled_from <= settled_through AS again, settled_through, settled_index AS opening,
-        cycle_start, cycle_volume, kept_here, closes_on,
-        unsettled_from::timestamp AT TIME ZONE %(zone)s - interval '3 hours' AS from_moment,
-        (least(greatest(settled_through, %(through)s), closes_on) + 1)::timestamp AT TIME ZONE %(zone)s
-            + interval '3 hours' AS to_moment
+        cycle_start, cycle_volume, kept_here, closes_on, 0::numeric AS undone_volume, 0::numeric AS undone_amount
     FROM meters_account
     WHERE meter_id BETWEEN %(first)s AND %(last)s AND is_heir = %(heirs)s
         AND unsettled_from <= least(%(through)s, closes_on)
     ORDER BY meter_id FOR UPDATE
 """
 
-# Between which moments the readings of the chunk lie, and from which day on rows are settled again: as constants, so
-# that the planner leaves out all other partitions.
+# Between which days and moments the readings of the chunk lie, and from which day on rows are settled again: as
+# constants, so that the planner leaves out all other partitions. A reading belongs to its local date; the moments only
+# narrow the search, wide enough for clocks that change at midnight.
 MOMENTS = """
-    SELECT coalesce(min(from_moment), now()) AS from_moment, coalesce(max(to_moment), now()) AS to_moment,
-        min(begins) FILTER (WHERE again) AS again_from, bool_or(kept_here AND closes_on IS NOT NULL) AS ended
-    FROM due
+    SELECT meters, first_day, last_day, again_from, ended,
+        coalesce(first_day::timestamp AT TIME ZONE %(zone)s, now()) - interval '3 hours' AS from_moment,
+        coalesce((last_day + 1)::timestamp AT TIME ZONE %(zone)s, now()) + interval '3 hours' AS to_moment
+    FROM (
+        SELECT count(*) AS meters, min(begins) AS first_day, max(through_day) AS last_day,
+            min(begins) FILTER (WHERE again) AS again_from, bool_or(kept_here AND closes_on IS NOT NULL) AS ended
+        FROM due) chunk
 """
 
 # Only from here on does a statement see every reading that was stored before the locks were taken.
@@ -66,18 +71,15 @@ MOMENTS = """
 REOPEN = """
     UPDATE due d SET opening = coalesce(
         (SELECT r.index FROM readings_reading r
-         WHERE r.meter_id = d.meter_id AND r.quality = 'valid' AND r.read_at < d.from_moment + interval '6 hours'
-            AND r.read_at >= d.from_moment - interval '35 days' AND (r.read_at AT TIME ZONE %(zone)s)::date < d.begins
+         WHERE r.meter_id = d.meter_id AND r.quality = 'valid' AND r.read_at < o.midnight + interval '3 hours'
+            AND r.read_at >= o.midnight - interval '35 days' AND (r.read_at AT TIME ZONE %(zone)s)::date < d.begins
          ORDER BY r.read_at DESC LIMIT 1),
         (SELECT r.index FROM readings_reading r
-         WHERE r.meter_id = d.meter_id AND r.quality = 'valid' AND r.read_at < d.from_moment - interval '35 days'
+         WHERE r.meter_id = d.meter_id AND r.quality = 'valid' AND r.read_at < o.midnight - interval '35 days'
          ORDER BY r.read_at DESC LIMIT 1),
         (SELECT m.initial_index FROM meters_meter m WHERE m.id = d.meter_id))
-    WHERE d.again
-"""
-
-UNDONE = """
-    CREATE TEMPORARY TABLE undone (meter_id bigint, volume numeric, amount numeric) ON COMMIT DROP
+    FROM (SELECT meter_id, begins::timestamp AT TIME ZONE %(zone)s AS midnight FROM due WHERE again) o
+    WHERE o.meter_id = d.meter_id
 """
 
 UNDO = """
@@ -85,14 +87,24 @@ UNDO = """
         DELETE FROM readings_dailyusage u USING due d
         WHERE d.again AND u.meter_id = d.meter_id AND u.day >= d.begins AND u.day >= %(again_from)s
         RETURNING u.meter_id, u.volume, u.amount)
-    INSERT INTO undone SELECT meter_id, sum(volume), sum(amount) FROM gone GROUP BY meter_id
+    UPDATE due d SET undone_volume = g.volume, undone_amount = g.amount
+    FROM (SELECT meter_id, sum(volume) AS volume, sum(amount) AS amount FROM gone GROUP BY meter_id) g
+    WHERE g.meter_id = d.meter_id
 """
+
+# Where most meters of a range of ids are due, a guess that is too low must not make the planner look up each of them.
+DENSE = """
+    SELECT set_config('enable_nestloop',
+        CASE WHEN %(meters)s > 1000 AND %(meters)s > (%(last)s - %(first)s) / 10 THEN 'off' ELSE 'on' END, true)
+"""
+ANY = "SELECT set_config('enable_nestloop', 'on', true)"
 
 # One row per day with a valid reading. Valid indexes never fall, so the last one of a day is the largest. Its price is
 # the version in effect of the price that the meter had; the version also says when the day's cycle began. `carried` is
 # what that cycle had used before the first day that is due: kept on the account for the cycle that simply goes on.
 # Meters settled again, and those whose price gets a new version, have a silent row for their last day: their cycle is
 # known even when no usage is left. `since` is what the due days before this one used, `latest` marks the last row.
+# (Reading moments are compared with days of any zone first, two days wider: cheaper than to tell each one's date.)
 DAYS = """
     CREATE TEMPORARY TABLE days ON COMMIT DROP AS
     WITH spans AS (
@@ -101,50 +113,48 @@ DAYS = """
             max(effective_from) FILTER (WHERE restarts_cycle) OVER versions AS restarted_on
         FROM pricing_priceversion
         WINDOW versions AS (PARTITION BY price_id ORDER BY effective_from NULLS FIRST)),
-    closes AS (
-        SELECT meter_id, day, max(index) AS index
-        FROM (
-            SELECT d.meter_id, d.begins, d.through_day, r.index, (r.read_at AT TIME ZONE %(zone)s)::date AS day
-            FROM due d JOIN readings_reading r
-                ON r.meter_id = d.meter_id AND r.read_at >= d.from_moment AND r.read_at < d.to_moment
-            WHERE r.quality = 'valid' AND r.meter_id BETWEEN %(first)s AND %(last)s
-                AND r.read_at >= %(from_moment)s AND r.read_at < %(to_moment)s OFFSET 0) dated
-        WHERE day BETWEEN begins AND through_day
-        GROUP BY meter_id, day),
-    ends AS (
-        SELECT meter_id, day, index, false AS silent FROM closes
+    dated AS (
+        SELECT d.meter_id, d.begins, d.through_day, d.again, d.settled_through, d.opening, d.cycle_start AS running,
+            d.cycle_volume, r.index, (r.read_at AT TIME ZONE %(zone)s)::date AS day
+        FROM due d JOIN readings_reading r
+            ON r.meter_id = d.meter_id AND r.read_at >= d.begins - 2 AND r.read_at < d.through_day + 3
+        WHERE r.quality = 'valid' AND r.meter_id BETWEEN %(first)s AND %(last)s
+            AND r.read_at >= %(from_moment)s AND r.read_at < %(to_moment)s
         UNION ALL
-        SELECT d.meter_id, d.through_day, NULL, true FROM due d
-        WHERE (d.again OR <version begins> AND EXISTS (
-                SELECT 1 FROM meters_meterprice mp JOIN pricing_priceversion v ON v.price_id = mp.price_id
-                WHERE mp.meter_id = d.meter_id AND v.effective_from BETWEEN d.begins AND d.through_day))
-            AND NOT EXISTS (SELECT 1 FROM closes c WHERE c.meter_id = d.meter_id AND c.day = d.through_day)),
-    priced AS (
-        SELECT c.meter_id, c.day, c.index, c.silent, s.id AS version_id,
-            greatest(<cycle block>, s.restarted_on) AS cycle_start
-        FROM ends c
-        JOIN meters_meterprice mp
-            ON mp.meter_id = c.meter_id AND mp.starts <= c.day AND (mp.ends IS NULL OR c.day < mp.ends)
-                AND mp.meter_id BETWEEN %(first)s AND %(last)s
-        JOIN spans s ON s.price_id = mp.price_id AND s.starts <= c.day AND c.day < s.ends)
-    SELECT p.meter_id, p.day, p.silent, p.version_id, p.cycle_start, p.day > d.settled_through AS fresh,
-        p.latest, coalesce(p.index, p.previous, d.opening) AS index,
-        coalesce(p.index - coalesce(p.previous, d.opening), 0) AS volume,
-        coalesce(p.previous - d.opening, 0) AS since,
-        CASE WHEN NOT d.again AND p.cycle_start = d.cycle_start AND p.cycle_start <= d.begins
-            THEN d.cycle_volume END AS carried
+        SELECT d.meter_id, d.begins, d.through_day, d.again, d.settled_through, d.opening, d.cycle_start,
+            d.cycle_volume, NULL, d.through_day
+        FROM due d
+        WHERE (%(again_from)s::date IS NOT NULL OR <version begins>) AND (d.again OR EXISTS (
+            SELECT 1 FROM meters_meterprice mp JOIN pricing_priceversion v ON v.price_id = mp.price_id
+            WHERE mp.meter_id = d.meter_id AND v.effective_from BETWEEN d.begins AND d.through_day))),
+    ends AS (
+        SELECT DISTINCT ON (meter_id, day) * FROM (SELECT * FROM dated OFFSET 0) d
+        WHERE day BETWEEN begins AND through_day
+        ORDER BY meter_id, day, index DESC NULLS LAST)
+    SELECT meter_id, day, index IS NULL AS silent, version_id, cycle_start, day > settled_through AS fresh, latest,
+        coalesce(index, previous, opening) AS index, coalesce(index - coalesce(previous, opening), 0) AS volume,
+        coalesce(previous - opening, 0) AS since,
+        CASE WHEN NOT again AND cycle_start = running AND cycle_start <= begins THEN cycle_volume END AS carried
     FROM (
-        SELECT *, lag(index) OVER meter AS previous, lead(day) OVER meter IS NULL AS latest
-        FROM priced WINDOW meter AS (PARTITION BY meter_id ORDER BY day)) p
-    JOIN due d ON d.meter_id = p.meter_id
-""".replace("<cycle block>", CYCLE_BLOCK_SQL.format(day="c.day", months="s.cycle_months")).replace(
+        SELECT e.*, s.id AS version_id, greatest(<cycle block>, s.restarted_on) AS cycle_start,
+            lag(e.index) OVER meter AS previous, lead(e.day) OVER meter IS NULL AS latest
+        FROM ends e
+        JOIN meters_meterprice mp
+            ON mp.meter_id = e.meter_id AND mp.starts <= e.day AND (mp.ends IS NULL OR e.day < mp.ends)
+                AND mp.meter_id BETWEEN %(first)s AND %(last)s
+        JOIN spans s ON s.price_id = mp.price_id AND s.starts <= e.day AND e.day < s.ends
+        WINDOW meter AS (PARTITION BY e.meter_id ORDER BY e.day)) priced
+""".replace("<cycle block>", CYCLE_BLOCK_SQL.format(day="e.day", months="s.cycle_months")).replace(
     # Asked once for the chunk: hardly any day has a version that begins.
     "<version begins>",
-    """EXISTS (SELECT 1 FROM pricing_priceversion WHERE effective_from BETWEEN
-            (SELECT min(begins) FROM due) AND (SELECT max(through_day) FROM due))""",
+    "EXISTS (SELECT 1 FROM pricing_priceversion WHERE effective_from BETWEEN %(first_day)s AND %(last_day)s)",
 )
 
-CYCLES = "SELECT min(cycle_start) AS cycles_from FROM days WHERE carried IS NULL"
+CYCLES = """
+    SELECT min(cycle_start) FILTER (WHERE carried IS NULL) AS cycles_from,
+        count(*) FILTER (WHERE NOT silent) AS meter_days
+    FROM days
+"""
 
 BY_METER = "CREATE INDEX ON days (meter_id)"
 
@@ -181,61 +191,66 @@ CARRIED = """
     WHERE y.carried IS NULL AND y.meter_id = c.meter_id AND y.cycle_start = c.cycle_start
 """
 
-# The tier split: the overlap of (used before, used after] with each tier. A day of 0 goes to the tier it stands in.
-PARTS = """
-    CREATE TEMPORARY TABLE parts ON COMMIT DROP AS
-    SELECT meter_id, day, fresh, position AS tier, part AS volume, unit_price, round(part * unit_price, 4) AS amount
-    FROM (
-        SELECT u.meter_id, u.day, u.fresh, t.position, t.unit_price,
-            least(u.after, t.upper) - greatest(u.before, t.lower) AS part
-        FROM (SELECT *, carried + since AS before, carried + since + volume AS after
-              FROM days WHERE NOT silent OFFSET 0) u
-        JOIN pricing_pricetier t ON t.version_id = u.version_id AND (t.upper IS NULL OR u.before <= t.upper)
-            AND (u.after > t.lower OR u.volume = 0 AND t.position = 1)
-        WHERE u.volume = 0 OR u.before < t.upper OR t.upper IS NULL) split
-    ORDER BY meter_id, day, position
+BOOKING = """
+    CREATE TEMPORARY TABLE booking (meter_id bigint, through_day date, index numeric, has_days boolean,
+        cycle_start date, cycle_volume numeric, volume numeric, kept_here boolean, undone numeric, again numeric,
+        fresh numeric) ON COMMIT DROP
 """
 
+# `parts` is the tier split: the overlap of (used before, used after] with each tier. A day of 0 goes to the tier it
+# stands in. They are stored as usage, in key order, and summed up into what changes on each account: `again` is what
+# the days cost that had been settled before, `fresh` the new ones.
 USAGE = """
-    INSERT INTO readings_dailyusage (meter_id, day, tier, volume, unit_price, amount)
-    SELECT meter_id, day, tier, volume, unit_price, amount FROM parts
+    WITH parts AS MATERIALIZED (
+        SELECT meter_id, day, fresh, position AS tier, part AS volume, unit_price, round(part * unit_price, 4) AS amount
+        FROM (
+            SELECT u.meter_id, u.day, u.fresh, t.position, t.unit_price,
+                least(u.after, t.upper) - greatest(u.before, t.lower) AS part
+            FROM (SELECT *, carried + since AS before, carried + since + volume AS after
+                  FROM days WHERE NOT silent OFFSET 0) u
+            JOIN pricing_pricetier t ON t.version_id = u.version_id
+                AND (u.after > t.lower OR u.volume = 0 AND t.position = 1)
+                AND (t.upper IS NULL OR u.before < t.upper OR u.volume = 0 AND u.before = t.upper)) split
+        ORDER BY meter_id, day, position),
+    used AS (
+        INSERT INTO readings_dailyusage (meter_id, day, tier, volume, unit_price, amount)
+        SELECT meter_id, day, tier, volume, unit_price, amount FROM parts)
+    INSERT INTO booking
+    SELECT d.meter_id, d.through_day, coalesce(l.index, d.opening), l.meter_id IS NOT NULL,
+        l.cycle_start, l.carried + l.since + l.volume, coalesce(n.volume, 0) - d.undone_volume,
+        d.kept_here, d.undone_amount, coalesce(n.again, 0), coalesce(n.fresh, 0)
+    FROM due d
+    LEFT JOIN (
+        SELECT meter_id, sum(volume) AS volume, sum(amount) FILTER (WHERE NOT fresh) AS again,
+            sum(amount) FILTER (WHERE fresh) AS fresh
+        FROM parts GROUP BY meter_id) n ON n.meter_id = d.meter_id
+    LEFT JOIN days l ON l.meter_id = d.meter_id AND l.latest
 """
 
-# All that changes on each account. `again` is what the days cost that had been settled before, `fresh` the new ones.
-# The history of the accounts of billing model 3 says the same: what new days cost, and what settling again changed.
 BOOK = """
-    WITH outcome AS (
-        SELECT d.meter_id, d.through_day, coalesce(l.index, d.opening) AS index, l.meter_id IS NOT NULL AS has_days,
-            l.cycle_start, l.carried + l.since + l.volume AS cycle_volume,
-            coalesce(n.volume, 0) - coalesce(u.volume, 0) AS volume,
-            coalesce(u.amount, 0) AS undone, coalesce(n.again, 0) AS again, coalesce(n.fresh, 0) AS fresh
-        FROM due d
-        LEFT JOIN undone u ON u.meter_id = d.meter_id
-        LEFT JOIN (
-            SELECT meter_id, sum(volume) AS volume, sum(amount) FILTER (WHERE NOT fresh) AS again,
-                sum(amount) FILTER (WHERE fresh) AS fresh
-            FROM parts GROUP BY meter_id) n ON n.meter_id = d.meter_id
-        LEFT JOIN days l ON l.meter_id = d.meter_id AND l.latest),
-    booked AS (
-        UPDATE meters_account a
-        SET settled_through = o.through_day,
-            unsettled_from = o.through_day + 1,
-            settled_index = o.index,
-            cycle_start = CASE WHEN o.has_days THEN o.cycle_start ELSE a.cycle_start END,
-            cycle_volume = CASE WHEN o.has_days THEN o.cycle_volume ELSE a.cycle_volume END,
-            settled_volume = a.settled_volume + o.volume,
-            settled_amount = a.settled_amount - o.undone + o.again + o.fresh,
-            in_arrears = a.closes_on IS NULL AND coalesce(
-                a.overdraft_limit + a.credited - (a.settled_amount - o.undone + o.again + o.fresh) <= 0, false)
-        FROM outcome o
-        WHERE a.meter_id = o.meter_id AND a.meter_id BETWEEN %(first)s AND %(last)s
-        RETURNING a.meter_id, a.kept_here, o.through_day, o.undone, o.again, o.fresh)
+    UPDATE meters_account a
+    SET settled_through = o.through_day,
+        unsettled_from = o.through_day + 1,
+        settled_index = o.index,
+        cycle_start = CASE WHEN o.has_days THEN o.cycle_start ELSE a.cycle_start END,
+        cycle_volume = CASE WHEN o.has_days THEN o.cycle_volume ELSE a.cycle_volume END,
+        settled_volume = a.settled_volume + o.volume,
+        settled_amount = a.settled_amount - o.undone + o.again + o.fresh,
+        in_arrears = a.closes_on IS NULL AND coalesce(
+            a.overdraft_limit + a.credited - (a.settled_amount - o.undone + o.again + o.fresh) <= 0, false)
+    FROM booking o
+    WHERE a.meter_id = o.meter_id AND a.meter_id BETWEEN %(first)s AND %(last)s
+"""
+
+# The history of the accounts of billing model 3 says the same: what settling again changed, and what new days cost.
+CORRECTIONS = """
     INSERT INTO meters_accountentry (meter_id, kind, amount, day, old_amount, new_amount, reference)
     SELECT meter_id, 'correction', undone - again, through_day, undone, again, ''
-    FROM booked WHERE kept_here AND undone <> again
-    UNION ALL
-    SELECT meter_id, 'settlement', -fresh, through_day, NULL, NULL, ''
-    FROM booked WHERE kept_here AND fresh <> 0
+    FROM booking WHERE kept_here AND undone <> again
+"""
+ENTRIES = """
+    INSERT INTO meters_accountentry (meter_id, kind, amount, day, reference)
+    SELECT meter_id, 'settlement', -fresh, through_day, '' FROM booking WHERE kept_here AND fresh <> 0
 """
 
 # Who is the last of a chain must not change while a balance is on its way to it.
@@ -275,29 +290,30 @@ CARRY = """
     WHERE a.meter_id = c.heir_id
 """
 
-COUNTS = "SELECT (SELECT count(*) FROM days WHERE NOT silent), (SELECT count(*) FROM due)"
-
 STEPS = (
     TUNE,
     DUE,
     "ANALYZE due (meter_id, again)",
     MOMENTS,
     REOPEN,
-    UNDONE,
     UNDO,
+    DENSE,
     DAYS,
     CYCLES,
     BY_METER,
     CARRIED,
-    PARTS,
+    BOOKING,
     USAGE,
     BOOK,
+    ANY,
+    CORRECTIONS,
+    ENTRIES,
     LOCK_HEIRS,
     CARRY,
 )
-CLEAR = "DROP TABLE due, undone, days, parts"
+CLEAR = "DROP TABLE due, days, booking"
 
-# The columns of their one row are parameters of all that follow.
+# The columns of their one row are parameters of all that follow; `meters` and `meter_days` are what a chunk tells.
 FACTS = (MOMENTS, CYCLES)
 # Left out where the fact is null or false, as on most days for most chunks.
 ONLY_WITH = {
@@ -305,6 +321,7 @@ ONLY_WITH = {
     UNDO: "again_from",
     BY_METER: "cycles_from",
     CARRIED: "cycles_from",
+    CORRECTIONS: "again_from",
     LOCK_HEIRS: "ended",
     CARRY: "ended",
 }
