@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Case, F, Q, QuerySet, When
+from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from meters.models import Account, AccountEntry, BillingModel, Meter, MeterPrice, MeterState, MeterStatus, ValveState
+from meters.models import Account, AccountEntry, BillingModel, EntryKind, Meter, MeterPrice, MeterState, MeterStatus, ValveState
 from meters.search import beginning_with, containing, numbered_exactly
 from protocol.models import OutboundMessage
 from staff.admin_base import (
@@ -208,5 +209,9 @@ class MeterPriceAdmin(OfMeterAdmin):
 class AccountEntryAdmin(OfMeterAdmin):
     list_display = ["created_at", "meter_page", "kind", "amount", "old_amount", "new_amount", "day", "reference"]
     list_filter = ["kind", ("meter", LinkedFilter)]
-    ordering = ["-id"]
     fields = ["meter", "kind", "amount", "day", ("old_amount", "new_amount"), "reference", "created_at"]
+
+    def get_ordering(self, request: HttpRequest) -> list[str | Combinable]:
+        """Of each meter the newest first; of a kind that is rare the newest of all: each in the order of an index."""
+        rare = request.GET.get("kind__exact", EntryKind.SETTLEMENT) != EntryKind.SETTLEMENT
+        return ["-id"] if rare else ["-meter_id", "-id"]
