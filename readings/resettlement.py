@@ -51,7 +51,7 @@ _CHANGES = """
         FROM readings_dailyusage u WHERE u.meter_id = ANY(%(meters)s) AND u.day >= %(begins)s
         GROUP BY u.meter_id, u.day) n ON n.meter_id = b.meter_id AND n.day = b.day
     JOIN meters_meter m ON m.id = coalesce(b.meter_id, n.meter_id)
-    WHERE (b.volume, b.amount) IS DISTINCT FROM (n.volume, n.amount)
+    WHERE (coalesce(b.volume, 0), coalesce(b.amount, 0)) <> (coalesce(n.volume, 0), coalesce(n.amount, 0))
     ORDER BY m.id, day
 """
 
