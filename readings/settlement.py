@@ -120,9 +120,10 @@ def _take_up(version: PriceVersion, *, now: datetime) -> None:
 
 
 def _chunks(through: date, *, heirs: bool) -> list[tuple[int, int]]:
-    """Ranges of meter ids that hold at most SETTLEMENT_CHUNK_METERS due meters each."""
+    """Ranges of meter ids that hold about SETTLEMENT_CHUNK_METERS due meters each: some hundredths more at most."""
+    size = settings.SETTLEMENT_CHUNK_METERS
     with connection.cursor() as cursor:
-        cursor.execute(sql.CHUNKS, {"through": through, "heirs": heirs, "size": settings.SETTLEMENT_CHUNK_METERS})
+        cursor.execute(sql.CHUNKS, {"through": through, "heirs": heirs, "size": size, "block": max(size // 50, 1)})
         return cursor.fetchall()
 
 

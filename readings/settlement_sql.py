@@ -8,11 +8,14 @@ their running cycle goes on from these), `through` day, `zone` of the platform; 
 
 from pricing.cycles import CYCLE_BLOCK_SQL
 
+# Accounts are counted by small blocks of ids first: cheaper than to number each one.
 CHUNKS = """
-    SELECT min(meter_id), max(meter_id) FROM (
-        SELECT meter_id, (row_number() OVER (ORDER BY meter_id) - 1) / %(size)s AS chunk
-        FROM meters_account
-        WHERE unsettled_from <= least(%(through)s, closes_on) AND is_heir = %(heirs)s) due
+    SELECT min(first), max(last) FROM (
+        SELECT first, last, div(sum(due) OVER (ORDER BY first) - 1, %(size)s) AS chunk FROM (
+            SELECT min(meter_id) AS first, max(meter_id) AS last, count(*) AS due
+            FROM meters_account
+            WHERE unsettled_from <= least(%(through)s, closes_on) AND is_heir = %(heirs)s
+            GROUP BY meter_id / %(block)s) blocks) chunks
     GROUP BY chunk ORDER BY chunk
 """
 
