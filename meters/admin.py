@@ -11,7 +11,17 @@ from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from meters.models import Account, AccountEntry, BillingModel, EntryKind, Meter, MeterPrice, MeterState, MeterStatus, ValveState
+from meters.models import (
+    Account,
+    AccountEntry,
+    BillingModel,
+    EntryKind,
+    Meter,
+    MeterPrice,
+    MeterState,
+    MeterStatus,
+    ValveState,
+)
 from meters.search import beginning_with, containing, numbered_exactly
 from protocol.models import OutboundMessage
 from staff.admin_base import (

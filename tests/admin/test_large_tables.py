@@ -48,6 +48,15 @@ def test_a_list_reads_one_page_of_a_large_table_in_the_order_of_an_index(chief, 
     assert f'ORDER BY "{model._meta.db_table}"."{indexed}" DESC' in statements[0]
 
 
+@pytest.mark.parametrize("kind", ["recharge", "correction", "carry_in", "carry_out"])
+def test_account_entries_of_a_rare_kind_are_listed_newest_first(chief, kind):
+    with CaptureQueriesContext(connection) as queries:
+        chief.get(page(AccountEntry, "changelist"), {"kind__exact": kind})
+    lists = [q["sql"] for q in queries if 'FROM "meters_accountentry"' in q["sql"] and "COUNT(" not in q["sql"]]
+    assert len(lists) == 1
+    assert 'ORDER BY "meters_accountentry"."id" DESC' in lists[0]
+
+
 def test_a_capped_count_says_that_there_are_more(chief, monkeypatch):
     monkeypatch.setattr(admin_base, "COUNT_CAP", 3)
     response = chief.get(page(Reading, "changelist"))
