@@ -92,7 +92,7 @@ class Load:
 
     def check(self) -> None:
         stored = self.count() - self.rows
-        if not self.counted <= stored <= self.counted + CONNECTIONS:
+        if not self.counted <= stored <= self.counted + 2 * CONNECTIONS:
             raise RuntimeError(f"{self.url}: {self.counted} answers, but {stored} rows in {self.table}")
 
 

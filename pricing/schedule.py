@@ -39,6 +39,11 @@ class PriceSchedule:
 
 
 @lru_cache(maxsize=4096)
+def price_day_of(price_id: int, last_version_id: int, day: date) -> PriceDay:
+    return schedule_of(price_id, last_version_id).on(day)
+
+
+@lru_cache(maxsize=4096)
 def schedule_of(price_id: int, last_version_id: int) -> PriceSchedule:
     """The schedule of a price, kept in memory: versions are only ever added, so the last one's id tells them all.
 

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 import psycopg
 from django.conf import settings
-from django.db import DataError, connection
+from django.db import DEFAULT_DB_ALIAS, DataError, connections
 from psycopg.adapt import Transformer
 from psycopg.errors import InvalidSqlStatementName, error_from_result
 from psycopg.pq import ExecStatus, PipelineStatus, TransactionStatus
@@ -72,23 +72,27 @@ class Transaction:
 
     def __init__(self, raw: psycopg.Connection[Any], *, begin: Statement, commit: Statement) -> None:
         self._raw, self._begin, self._commit = raw, begin, commit
-        self._has_begun = False
+        self._has_begun, self.is_open = False, False
 
     def ask(self, *statements: Statement, values: Values) -> tuple[Any, ...] | None:
         """Execute these; the row of the last one, or None. All take what they need of `values`."""
-        result = self._send([*([] if self._has_begun else [self._begin]), *statements], values)[-1]
-        self._has_begun = True
+        result = self._send(statements, values)[-1]
         if not result.ntuples:
             return None
-        transformer = Transformer(self._raw)
+        # Without the connection, whose loaders are Django's own and written in Python.
+        transformer = Transformer()
         transformer.set_pgresult(result)
         return transformer.load_row(0, tuple)
 
     def finish(self, *statements: Statement, values: Values) -> None:
         """Execute these and commit."""
-        self._send([*statements, self._commit], values)
+        self._send((*statements, self._commit), values)
+        self.is_open = False
 
-    def _send(self, statements: list[Statement], values: Values) -> list[PGresult]:
+    def _send(self, statements: tuple[Statement, ...], values: Values) -> list[PGresult]:
+        if not self._has_begun:
+            statements = (self._begin, *statements)
+            self._has_begun = self.is_open = True
         known = self._prepare(statements)
         texts = [statement.texts(values) for statement in statements]
         pgconn = self._raw.pgconn
@@ -106,7 +110,7 @@ class Transaction:
             raise self._error(failed)
         return results
 
-    def _prepare(self, statements: list[Statement]) -> set[bytes]:
+    def _prepare(self, statements: tuple[Statement, ...]) -> set[bytes]:
         """The names of what this connection knows by now: all of them, unless preparing is forbidden."""
         known = _prepared.setdefault(self._raw, set())
         if settings.DATABASES["default"]["OPTIONS"]["prepare_threshold"] is None:
@@ -149,17 +153,33 @@ def _results(pgconn: PGconn) -> Generator[Wait, Ready | int, list[PGresult]]:
 
 @contextmanager
 def in_bursts() -> Iterator[Transaction]:
-    """A transaction in bursts on Django's connection. An exception in the block rolls all of it back."""
-    connection.ensure_connection()
-    raw: psycopg.Connection[Any] = connection.connection
-    within = connection.in_atomic_block
-    transaction = Transaction(raw, begin=SAVE if within else BEGIN, commit=RELEASE if within else COMMIT)
-    with connection.wrap_database_errors:
+    """A transaction in bursts; what is not finished is rolled back. Errors are Django's.
+
+    On Django's connection where it has one, else on one of its pool, without what Django makes ready for models.
+    """
+    django: Any = connections[DEFAULT_DB_ALIAS]
+    with django.wrap_database_errors:
+        if django.connection is not None:
+            within = django.in_atomic_block
+            with _transaction(django.connection, within=within) as transaction:
+                yield transaction
+            return
+        raw = django.pool.getconn()
         try:
-            yield transaction
-        except BaseException:
+            with _transaction(raw, within=False) as transaction:
+                yield transaction
+        finally:
+            django.pool.putconn(raw)
+
+
+@contextmanager
+def _transaction(raw: psycopg.Connection[Any], *, within: bool) -> Iterator[Transaction]:
+    transaction = Transaction(raw, begin=SAVE if within else BEGIN, commit=RELEASE if within else COMMIT)
+    try:
+        yield transaction
+    finally:
+        if transaction.is_open:
             _undo(raw, within=within)
-            raise
 
 
 def _undo(raw: psycopg.Connection[Any], *, within: bool) -> None:

@@ -52,6 +52,11 @@ class TextField(WireField):
         return text
 
 
+def serial_of(value: Any) -> str | None:
+    """A serial as it stands in a message; None for what SerialField would trim or refuse."""
+    return value if isinstance(value, str) and _SERIAL.fullmatch(value) else None
+
+
 class SerialField(WireField):
     """1-64 printable ASCII characters without spaces (R5)."""
 
@@ -241,12 +246,14 @@ class WireSerializer(serializers.Serializer):
 
         None when something is missing or wrong: then DRF says what.
         """
-        values = given(self.initial_data)
         data = {}
         try:
             for name, field in self._declared_fields.items():
-                if name in values:
-                    data[name] = field.to_internal_value(values[name])
+                value = self.initial_data.get(name)
+                if isinstance(value, str):
+                    value = value.strip()
+                if value is not None and value != "":
+                    data[name] = field.to_internal_value(value)
                 elif field.required:
                     return None
         except serializers.ValidationError:

@@ -1,12 +1,12 @@
 """The serial ledger (R5): a serial is spent in the transaction of the message that succeeds under it."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
+import orjson
 from django.conf import settings
 from django.db import connection
 from django.db.models import Q
@@ -72,9 +72,9 @@ def execute(received: Received, handle: Callable[[], Json]) -> Json:
     failed, executes). Raises SerialReused for another message under a spent serial, and what `handle` raises.
     """
     if not _spend(received):
-        return json.loads(_spent_message(received).answer)
+        return orjson.loads(_spent_message(received).answer)
     answer = handle()
-    _keep(received, answer=json.dumps(answer, ensure_ascii=False))
+    _keep(received, answer=orjson.dumps(answer).decode())
     return answer
 
 
@@ -109,7 +109,7 @@ def _parameters(*columns: str) -> dict[str, str]:
 
 
 def spending(received: Received, answer: Json) -> dict[str, Any]:
-    return _spending(received, json.dumps(answer, ensure_ascii=False))
+    return _spending(received, orjson.dumps(answer).decode())
 
 
 def _spending(received: Received, answer: str) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The outbox: a message to a peer is a row, written in the transaction of what it tells (R15)."""
 
-import json
 import logging
 import secrets
 import time
@@ -82,6 +81,10 @@ def new_serial(*, now: datetime) -> str:
     return f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(10)}"
 
 
+def _text(serial_no: str, body: dict[str, Any]) -> str:
+    return orjson.dumps({"serialNo": serial_no, **body}).decode()
+
+
 def enqueue(
     *,
     peer: Peer,
@@ -106,7 +109,7 @@ def enqueue(
         serial_no=serial_no,
         lane=lane,
         once_only=once_only,
-        body=json.dumps({"serialNo": serial_no, **body}, ensure_ascii=False),
+        body=_text(serial_no, body),
         created_at=now,
     )
     transaction.on_commit(nudge)
@@ -130,8 +133,7 @@ def enqueue_all(messages: Iterable[Owed], *, now: datetime) -> int:
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for peer, company_id, code, lane, body in messages:
             serial_no = new_serial(now=now)
-            text = json.dumps({"serialNo": serial_no, **body}, ensure_ascii=False)
-            copy.write_row((peer.pk, company_id, code, lane, serial_no, text, now, *rest))
+            copy.write_row((peer.pk, company_id, code, lane, serial_no, _text(serial_no, body), now, *rest))
             count += 1
     if count:
         transaction.on_commit(nudge)
@@ -157,8 +159,7 @@ def owing(
     owed = []
     for peer in peers:
         serial_no = new_serial(now=now)
-        text = json.dumps({"serialNo": serial_no, **body}, ensure_ascii=False)
-        owed.append({"peer_id": peer.pk, "serial_no": serial_no, "body": text})
+        owed.append({"peer_id": peer.pk, "serial_no": serial_no, "body": _text(serial_no, body)})
     return {
         "owed": orjson.dumps(owed).decode(),
         "owed_company_id": company_id,

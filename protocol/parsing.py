@@ -14,12 +14,13 @@ def _refuse_constant(text: str) -> NoReturn:
     raise Refused(f"报文含有无效的数字 {text}")
 
 
-def _check_depth(value: Any, remaining: int) -> None:
+def _check_depth(value: dict[str, Any] | list[Any], remaining: int) -> None:
     if remaining < 0:
         raise Refused("报文嵌套过深")
-    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    children = value.values() if isinstance(value, dict) else value
     for child in children:
-        _check_depth(child, remaining - 1)
+        if isinstance(child, dict | list):
+            _check_depth(child, remaining - 1)
 
 
 def parse_body(raw: bytes) -> tuple[dict[str, Any], str]:

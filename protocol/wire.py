@@ -16,14 +16,19 @@ def decimal_text(value: Decimal | None, *, missing: str = "0") -> str:
     return "0" if text in ("-0", "") else text
 
 
+def local(moment: datetime) -> datetime:
+    """In the platform's own zone, whatever zone a page may be shown in."""
+    return moment.astimezone(timezone.get_default_timezone())
+
+
 def compact_time(moment: datetime) -> str:
     """Local YYYYMMDDHHMMSS, as rdateTime is written."""
-    return timezone.localtime(moment).strftime("%Y%m%d%H%M%S")
+    return local(moment).strftime("%Y%m%d%H%M%S")
 
 
 def long_time(moment: datetime | None) -> str:
     """Local yyyy-mm-dd hh:mm:ss, or "" when unknown."""
-    return "" if moment is None else timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S")
+    return "" if moment is None else local(moment).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def day_text(day: date) -> str:

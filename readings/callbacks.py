@@ -11,7 +11,6 @@ from typing import Any
 
 import orjson
 from django.db import connection
-from django.utils import timezone
 
 from commands.models import Origin
 from commands.queue import ask_valve
@@ -19,7 +18,8 @@ from meters.models import Account, BillingModel, Meter, MeterStatus, ValveState
 from protocol.fields import ChoiceField, NumberField, WireSerializer
 from protocol.models import DeliveryState, OutboundMessage
 from protocol.outbox import Answered, cis_peers, enqueue
-from protocol.wire import day_text, decimal_text
+from protocol.wire import day_text, decimal_text, local
+from readings.answers import MeterNames
 
 # A CIS's answer to 2001 (R8); "2" asks for nothing.
 ORDINARY_CLOSING = "3"
@@ -48,7 +48,7 @@ def tell_cis(meter: Meter, data: Mapping[str, Any], *, now: datetime) -> None:
         enqueue(peer=peer, company_id=meter.company_id, code="2001", lane=meter.pk, body=body, now=now)
 
 
-def report_body(meter: Meter, data: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
+def report_body(meter: Meter | MeterNames, data: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
     """The CIS gets the billing model it registered: "2" for a meter of model 3 would make it settle a second time."""
     forwarded = {name: decimal_text(data.get(name), missing="") for name in _FORWARDED}
     backfill: dict[str, str] = {
@@ -67,7 +67,7 @@ def report_body(meter: Meter, data: Mapping[str, Any], *, now: datetime) -> dict
         "readTime": data["readTime"].strftime("%H%M%S"),
         "valveState": data["valveState"],
         "companyCode": meter.company.code,
-        "sdateTime": day_text(timezone.localdate(now)),
+        "sdateTime": day_text(local(now).date()),
     }
 
 

@@ -13,20 +13,20 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, OperationalError
-from django.utils import timezone
 
 from alarms.watch import is_battery_low
 from commands.headend import NOTHING_TO_DO
 from commands.kinds import VALVE_SET
-from meters.models import BillingModel, Meter, ValveState
-from pricing.schedule import schedule_of
+from meters.models import BillingModel, ValveState
+from pricing.schedule import price_day_of
 from protocol.bursts import Statement, in_bursts
 from protocol.directory import VERSION_SQL, Directory
 from protocol.endpoint import Call
 from protocol.ledger import SPENT_SQL, Json, Received, spend_with_answer, spending
 from protocol.outbox import nudge, owed, owing
 from protocol.statements import insertion
-from readings.answers import report_answer
+from protocol.wire import local
+from readings.answers import MeterNames, report_answer
 from readings.callbacks import report_body
 from readings.intake import TELEMETRY, Report
 from readings.latest import RECENT_DAYS
@@ -104,7 +104,7 @@ class Seen:
 
     def is_ordinary(self, report: Report, *, directory: Directory) -> bool:
         """Nothing has changed since we looked last, and nothing but a reading comes of this report."""
-        day = timezone.localdate(report.read_at)
+        day = local(report.read_at).date()
         expected = VALVE_SET.get(self.valve_set or "")
         return not (
             self.version is None
@@ -137,7 +137,7 @@ class Seen:
         return (self._tariff_price(today) if price is None else price), balance
 
     def _tariff_price(self, today: date) -> Decimal:
-        on_day = schedule_of(self.price_id, self.last_version_id).on(today)
+        on_day = price_day_of(self.price_id, self.last_version_id, today)
         if self.cycle_start != on_day.cycle_start:
             raise NotOrdinary
         return on_day.unit_price_at(self.cycle_volume)
@@ -187,8 +187,7 @@ def _sought(call: Call, report: Report, *, serial_no: str) -> dict[str, Any]:
 def _outcome(received: Received, call: Call, seen: Seen, *, directory: Directory) -> tuple[Json, dict[str, Any], bool]:
     """The answer, what the writing statement is given, and whether a CIS is owed a message."""
     report: Report = call.data["report"]
-    meter = Meter(
-        pk=seen.meter_id,
+    meter = MeterNames(
         company=call.company,
         manufacturer=call.manufacturer,
         user_no=call.data["userNo"],
@@ -196,7 +195,7 @@ def _outcome(received: Received, call: Call, seen: Seen, *, directory: Directory
         device_id=seen.device_id,
         billing_model=seen.billing_model,
     )
-    price, balance = seen.figures(report, today=timezone.localdate(call.now))
+    price, balance = seen.figures(report, today=local(call.now).date())
     answer = report_answer(meter, call=call, price=price, balance=balance, valve_control=NOTHING_TO_DO)
     peers = directory.cis_peers(call.company.pk, call.manufacturer.pk)
     body = report_body(meter, call.data, now=call.now) if peers else {}
