@@ -68,8 +68,15 @@ class Command(models.Model):
         related_name="replays",
         db_index=False,
     )
+    # The 1004. Without a constraint: a message goes with its partition, long after its command has ended.
     message = models.OneToOneField(
-        OutboundMessage, models.PROTECT, verbose_name=_("message"), null=True, blank=True, related_name="command"
+        OutboundMessage,
+        models.PROTECT,
+        verbose_name=_("message"),
+        null=True,
+        blank=True,
+        related_name="command",
+        db_constraint=False,
     )
     queued_at = models.DateTimeField(_("queued at"))
     expires_at = models.DateTimeField(_("expires at"))

@@ -111,6 +111,7 @@ DATABASES["default"]["OPTIONS"] = {
 # Large tables partitioned by time: see protocol/partitions. `keep_days` 0 keeps for ever.
 PARTITIONS_AHEAD_DAYS = env.int("PARTITIONS_AHEAD_DAYS", default=14)
 SERIAL_RETENTION_DAYS = env.int("SERIAL_RETENTION_DAYS", default=180)
+OUTBOUND_RETENTION_DAYS = env.int("OUTBOUND_RETENTION_DAYS", default=180)
 PARTITIONED_TABLES: dict[str, dict[str, Any]] = {
     "readings.Reading": {
         "column": "read_at",
@@ -129,6 +130,23 @@ PARTITIONED_TABLES: dict[str, dict[str, Any]] = {
         "interval": "month",
         "behind_days": 1,
         "keep_days": env.int("INBOUND_RETENTION_DAYS", default=SERIAL_RETENTION_DAYS),
+    },
+    "protocol.OutboundMessage": {
+        "column": "created_at",
+        "interval": "month",
+        "behind_days": 1,
+        "keep_days": OUTBOUND_RETENTION_DAYS,
+        # Room on each page for what a try changes.
+        "storage": "fillfactor = 50",
+        "final": "state <> 'pending'",
+        "unfinished": "protocol.owed.owed_in",
+    },
+    "protocol.OutboundAttempt": {
+        "column": "message_created_at",
+        "interval": "month",
+        "behind_days": 1,
+        "keep_days": OUTBOUND_RETENTION_DAYS,
+        "follows": "protocol.OutboundMessage",
     },
 }
 if 0 < PARTITIONED_TABLES["protocol.InboundMessage"]["keep_days"] < SERIAL_RETENTION_DAYS:
@@ -223,6 +241,10 @@ PRICE_MAX_BACKDATE_DAYS = env.int("PRICE_MAX_BACKDATE_DAYS", default=0)
 READING_JUMP_LIMIT_M3_PER_DAY = env.int("READING_JUMP_LIMIT_M3_PER_DAY", default=10_000)
 READING_FUTURE_TOLERANCE_SECONDS = 600
 COMMAND_LIFE_HOURS = env.int("COMMAND_LIFE_HOURS", default=72)
+if 0 < OUTBOUND_RETENTION_DAYS * 24 <= COMMAND_LIFE_HOURS:
+    raise ImproperlyConfigured(
+        "OUTBOUND_RETENTION_DAYS must be longer than COMMAND_LIFE_HOURS: a result names the message of its command."
+    )
 SETTLEMENT_CHUNK_METERS = env.int("SETTLEMENT_CHUNK_METERS", default=50_000)
 SETTLEMENT_CONNECTIONS = env.int("SETTLEMENT_CONNECTIONS", default=2)
 

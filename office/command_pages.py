@@ -1,10 +1,12 @@
 """A command's full story on one page, and asking again or cancelling it, each once and after a confirmation."""
 
+from datetime import timedelta
 from typing import Any, Final, cast
 
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -19,7 +21,7 @@ from office.command_acts import ACTS, perform
 from office.command_lists import CommandActions
 from protocol.errors import ProtocolError
 from protocol.ledger import under_serial
-from protocol.models import InboundMessage, OutboundMessage
+from protocol.models import InboundMessage, OutboundAttempt, OutboundMessage
 from staff.admin_base import pretty_json
 from staff.once import PageInvalid, PageSent, new_token
 
@@ -101,7 +103,7 @@ class CommandStories(CommandActions):
         return command
 
     def _shown(self, request: HttpRequest, command: Command) -> dict[str, Any]:
-        message = command.message
+        message = _sent(command)
         able = {
             "replay": command.kind == CommandKind.VALVE and command.state not in WAITING,
             "cancel": command.state in WAITING,
@@ -113,7 +115,7 @@ class CommandStories(CommandActions):
             "message": message,
             "body": pretty_json(message.body) if message else None,
             "answer": pretty_json(message.answer) if message and message.answer else None,
-            "attempts": [(one, pretty_json(one.answer)) for one in message.attempts.all()[:50]] if message else [],
+            "attempts": [(one, pretty_json(one.answer)) for one in _attempts(message)] if message else [],
             "told": [(one, pretty_json(one.body), pretty_json(one.answer)) for one in _told(command)],
             "replays": command.replays.all()[:20],
             "command_buttons": [
@@ -122,6 +124,19 @@ class CommandStories(CommandActions):
                 if able[name] and request.user.has_perm(act.permission)
             ],
         }
+
+
+def _sent(command: Command) -> OutboundMessage | None:
+    """None for one that has not been sent, and when its message is not kept any more."""
+    if command.message_id is None:
+        return None
+    # A day of grace: the clocks of two hosts may differ.
+    since = command.queued_at - timedelta(days=1)
+    return OutboundMessage.objects.filter(pk=command.message_id, created_at__gte=since).first()
+
+
+def _attempts(message: OutboundMessage) -> QuerySet[OutboundAttempt]:
+    return message.attempts.filter(message_created_at=message.created_at)[:50]
 
 
 def _asked_body(command: Command) -> Any:

@@ -22,10 +22,10 @@ MESSAGES_PER_CLAIM = 16
 NEWEST_SHARE = 4
 
 _LOCK_DUE = """
-    SELECT due.peer_id, due.lane, share.depth
+    SELECT due.peer_id, due.lane, share.depth, due.since
     FROM unnest(%(peers)s::bigint[], %(places)s::int[], %(depths)s::int[]) AS share(peer_id, places, depth)
     CROSS JOIN LATERAL (
-        SELECT l.peer_id, l.lane FROM protocol_outboundlane l
+        SELECT l.peer_id, l.lane, l.since FROM protocol_outboundlane l
         WHERE l.peer_id = share.peer_id AND l.due_at <= %(now)s
         ORDER BY l.due_at {direction}
         LIMIT share.places
@@ -34,7 +34,8 @@ _LOCK_DUE = """
 """
 _LOCK_OLDEST, _LOCK_NEWEST = (_LOCK_DUE.format(direction=direction) for direction in ("ASC", "DESC"))
 
-# A new snapshot, taken while the lanes are locked: it has every message whose arrival they count.
+# A new snapshot, taken while the lanes are locked: it has every message whose arrival they count. The same lower bound
+# twice: the one that is a constant spares the planner the older partitions.
 _READ = """
     SELECT l.peer_id, l.lane, l.arrivals, m.id, m.code, m.body, m.tries, m.created_at, m.once_only
     FROM unnest(%(peers)s::bigint[], %(lanes)s::bigint[], %(depths)s::int[]) AS mine(peer_id, lane, depth)
@@ -42,7 +43,7 @@ _READ = """
     LEFT JOIN LATERAL (
         SELECT * FROM protocol_outboundmessage o
         WHERE o.lane = l.lane AND o.id >= l.first_id AND o.peer_id = l.peer_id
-          AND o.created_at >= l.since AND o.state = 'pending'
+          AND o.created_at >= l.since AND o.created_at >= %(since)s AND o.state = 'pending'
         ORDER BY o.id
         LIMIT mine.depth + 1
     ) AS m ON true
@@ -156,9 +157,9 @@ def claim(shares: Sequence[Share], *, now: datetime, lease: datetime) -> list[Cl
     locked = _locked_lanes(shares, now=now)
     if not locked:
         return []
-    peers, lanes, depths = (list(column) for column in zip(*locked, strict=True))
+    peers, lanes, depths, moments = (list(column) for column in zip(*locked, strict=True))
     with connection.cursor() as cursor:
-        cursor.execute(_READ, {"peers": peers, "lanes": lanes, "depths": depths})
+        cursor.execute(_READ, {"peers": peers, "lanes": lanes, "depths": depths, "since": min(moments)})
         rows = cursor.fetchall()
     depth_of = {share.peer_id: share.depth for share in shares}
     holder = secrets.randbits(62)
@@ -176,7 +177,8 @@ def claim(shares: Sequence[Share], *, now: datetime, lease: datetime) -> list[Cl
     return claimed
 
 
-def _locked_lanes(shares: Sequence[Share], *, now: datetime) -> list[tuple[int, int, int]]:
+def _locked_lanes(shares: Sequence[Share], *, now: datetime) -> list[tuple[int, int, int, datetime]]:
+    """Of each its peer, lane, how many of its messages may be taken, and since when it waits."""
     newest = {share.peer_id: share.lanes // NEWEST_SHARE for share in shares}
     values: dict[str, Any] = {
         "now": now,
@@ -195,8 +197,8 @@ def _locked_lanes(shares: Sequence[Share], *, now: datetime) -> list[tuple[int, 
     return list(locked)
 
 
-def _count(locked: Iterable[tuple[int, int, int]], share: Share) -> int:
-    return sum(peer_id == share.peer_id for peer_id, _, _ in locked)
+def _count(locked: Iterable[tuple[int, int, int, datetime]], share: Share) -> int:
+    return sum(peer_id == share.peer_id for peer_id, *_ in locked)
 
 
 def _next_mail(waiting: list[Mail], *, depth: int) -> tuple[Mail, ...]:

@@ -31,7 +31,7 @@ def count_by_reason(messages: QuerySet[OutboundMessage]) -> list[Any]:
 
 def last_reason(message: OutboundMessage) -> str:
     """Why the last try of a message failed: the echo code, the HTTP status or the error."""
-    attempt = message.attempts.order_by("-id").first()
+    attempt = message.attempts.filter(message_created_at=message.created_at).order_by("-id").first()
     if attempt is None:
         return ""
     return attempt.echo_code or attempt.error or f"HTTP {attempt.http_status}"

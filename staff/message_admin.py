@@ -128,7 +128,8 @@ class OutboundMessageAdmin(Reconciles, PrettyTexts, LargeTableAdmin):
     change_form_outer_before_template = "staff/outbound_buttons.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        last = OutboundAttempt.objects.filter(message=OuterRef("pk")).order_by("-id")
+        own = {"message": OuterRef("pk"), "message_created_at": OuterRef("created_at")}
+        last = OutboundAttempt.objects.filter(**own).order_by("-id")
         fields = {f"last_{name}": Subquery(last.values(name)[:1]) for name in ("echo_code", "error", "http_status")}
         return super().get_queryset(request).annotate(**fields)
 

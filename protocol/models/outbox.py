@@ -25,12 +25,20 @@ class OutboundMessage(models.Model):
     `lane` orders messages: those of one peer and lane go out one after another. The asking app chooses it
     (the meter's id) and gets it back with the answer. A row is written once and updated with the outcome of each try;
     what changes while it waits lies in its lane, which a trigger opens (migration `outbound_lanes`).
+
+    Partitioned by month of `created_at`: give every query a range of it where there is one. The database's primary key
+    is (id, created_at). Readers: recording an outcome; whatever is done to chosen messages; a command's message.
     """
 
+    # Without constraints: every message would lock the rows of its peer and company, and the end of a partition all.
     peer = models.ForeignKey(
-        Peer, models.PROTECT, verbose_name=_("peer"), related_name="outbound_messages", db_index=False
+        Peer,
+        models.PROTECT,
+        verbose_name=_("peer"),
+        related_name="outbound_messages",
+        db_index=False,
+        db_constraint=False,
     )
-    # Without a constraint: every message would lock the row of its company.
     company = models.ForeignKey(
         Company,
         models.PROTECT,
@@ -70,7 +78,7 @@ class OutboundMessage(models.Model):
         verbose_name_plural = _("outbound messages")
         constraints: ClassVar = [
             # Reader: the search for a serial. A constraint: `unique` would add an index for LIKE that nobody asks.
-            models.UniqueConstraint(fields=["serial_no"], name="outbound_serial_once"),
+            models.UniqueConstraint(fields=["serial_no", "created_at"], name="outbound_serial_once"),
         ]
         # No index mentions the state: an outcome must not touch one, so that the update stays HOT.
         indexes: ClassVar = [
@@ -125,12 +133,18 @@ class OutboundLane(models.Model):
 
 
 class OutboundAttempt(models.Model):
-    """One try of an outbound message: how long it took and what came back."""
+    """One try of an outbound message: how long it took and what came back.
 
-    # Without a constraint: it is written in the transaction that has just updated its message.
+    Partitioned as its message is, so that both go together: give every query of one message `message_created_at`. The
+    database's primary key is (id, message_created_at). Reader: the admin's list, newest first, and page.
+    """
+
+    # Without a constraint: it is written in the transaction that has just updated its message. Reader of its index:
+    # the page of a message.
     message = models.ForeignKey(
         OutboundMessage, models.CASCADE, verbose_name=_("message"), related_name="attempts", db_constraint=False
     )
+    message_created_at = models.DateTimeField(_("message created at"))
     attempted_at = models.DateTimeField(_("attempted at"))
     duration_ms = models.PositiveIntegerField(_("duration (ms)"))
     http_status = models.PositiveSmallIntegerField(_("HTTP status"), null=True, blank=True)

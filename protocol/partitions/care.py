@@ -27,6 +27,7 @@ from protocol.partitions.catalog import (
     spans_with_rows,
 )
 from protocol.partitions.declared import STRAY_DAYS, PartitionedTable, Span, declared_table, declared_tables
+from protocol.partitions.needed import has_rows_not_final, is_needed
 
 logger = logging.getLogger(__name__)
 
@@ -37,12 +38,14 @@ RESCUE_LIMIT = 200_000
 
 @dataclass(slots=True)
 class Care:
-    """What a round did: names of partitions, rows moved out of default partitions, and what has to wait."""
+    """What a round did: names of partitions, rows moved out of default partitions, what has to wait for a lock, and
+    what is kept beyond its time for rows that are not final."""
 
     made: list[str] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     rescued: int = 0
     postponed: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
 
 
 def tend_partitions(
@@ -186,17 +189,35 @@ def rescued_since(table: PartitionedTable, *, now: datetime) -> datetime:
 
 
 def _drop_past(table: PartitionedTable, *, now: datetime, care: Care) -> None:
-    """Drop partitions that lie wholly before what is kept; of the default one, delete such rows."""
+    """Drop partitions that lie wholly before what is kept; of the default one, delete such rows. What is final only."""
     since = table.kept_since(now)
     if since is None:
         return
     for partition in partitions_of(table.table):
         if partition.span and partition.span.ends <= since:
-            with _postponing(partition.name, care), _impatient() as cursor:
-                cursor.execute(f'DROP TABLE "{partition.name}"')
-                care.dropped.append(partition.name)
+            with _postponing(partition.name, care):
+                _drop_unless_needed(table, partition.name, partition.span, care)
+    final = f"AND ({table.final})" if table.final else ""
     with connection.cursor() as cursor:
-        cursor.execute(f'DELETE FROM "{table.default}" WHERE "{table.column}" < %s', [since])  # noqa: S608
+        cursor.execute(f'DELETE FROM "{table.default}" WHERE "{table.column}" < %s {final}', [since])  # noqa: S608
+
+
+def _drop_unless_needed(table: PartitionedTable, name: str, span: Span, care: Care) -> None:
+    if is_needed(table, span):
+        care.kept.append(name)
+        return
+    if has_rows_not_final(table, span):
+        care.kept.append(name)
+        logger.error("%s has rows that are not final, and that nobody is working on: it is kept", name)
+        return
+    with _impatient() as cursor:
+        cursor.execute(f'LOCK TABLE "{name}" IN ACCESS EXCLUSIVE MODE')
+        # Until now a row could still become unfinished again.
+        if is_needed(table, span):
+            care.kept.append(name)
+            return
+        cursor.execute(f'DROP TABLE "{name}"')
+    care.dropped.append(name)
 
 
 @contextmanager

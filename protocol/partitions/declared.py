@@ -58,7 +58,12 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionedTable:
-    """A database table cut by `column` into partitions of one `interval`; `keep_days` 0 keeps for ever."""
+    """A database table cut by `column` into partitions of one `interval`; `keep_days` 0 keeps for ever.
+
+    Rows that are not `final` (an SQL condition; "" for all) outlive `keep_days`, and their partition with them.
+    `unfinished` names the Unfinished that tells quickly whether a partition has such rows. A table that `follows`
+    another one keeps its partitions as long as that one does.
+    """
 
     table: str
     column: str
@@ -66,6 +71,9 @@ class PartitionedTable:
     keep_days: int = 0
     behind_days: int = 0
     storage: str = ""
+    final: str = ""
+    unfinished: str = ""
+    follows: str = ""
 
     @property
     def default(self) -> str:
@@ -84,11 +92,21 @@ class PartitionedTable:
 
 
 def declared_tables() -> list[PartitionedTable]:
+    """Those that follow others come after them."""
     return [declared_table(label) for label in settings.PARTITIONED_TABLES]
 
 
 def declared_table(label: str) -> PartitionedTable:
-    options = settings.PARTITIONED_TABLES[label]
+    """By the label of its model; KeyError for a table that is not partitioned."""
+    options = {**settings.PARTITIONED_TABLES[label]}
+    leader = options.pop("follows", "")
     return PartitionedTable(
-        table=apps.get_model(label)._meta.db_table, **{**options, "interval": Interval(options["interval"])}
+        table=_table_of(label),
+        interval=Interval(options.pop("interval")),
+        follows=_table_of(leader) if leader else "",
+        **options,
     )
+
+
+def _table_of(label: str) -> str:
+    return apps.get_model(label)._meta.db_table

@@ -12,16 +12,16 @@ from django.utils.translation import gettext as _
 from protocol.partitions.care import rescued_since
 from protocol.partitions.catalog import partitioned_by, partitions_of, rows_in_default, table_exists
 from protocol.partitions.declared import PartitionedTable, Span, declared_tables
+from protocol.partitions.needed import COUNT_LIMIT, is_needed, unfinished_rows
 
 # A partition for the moment in so many days must exist by now, a past one be gone so many days after its time.
 ALARM_AHEAD_DAYS = 3
 ALARM_OVERDUE_DAYS = 3
-COUNT_LIMIT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class PartitionProblem:
-    """`kind` is one of "plain", "missing", "default", "overdue"; `text` is for staff, in the language in use."""
+    """`kind`: "plain", "missing", "default", "unfinished" or "overdue"; `text` is for staff, in the language in use."""
 
     kind: str
     table: str
@@ -46,10 +46,12 @@ def _problems_of(table: PartitionedTable, *, now: datetime) -> list[PartitionPro
         text = _("%(table)s is not partitioned by %(column)s: run migrate.")
         return [PartitionProblem("plain", table.table, text % {"table": table.table, "column": table.column})]
     partitions = partitions_of(table.table)
+    spans = [partition.span for partition in partitions if partition.span]
     return [
-        *_missing(table, [partition.span for partition in partitions if partition.span], now=now),
+        *_missing(table, spans, now=now),
         *_unless_default(table, [partition.name for partition in partitions], now=now),
-        *_overdue(table, [partition.span for partition in partitions if partition.span], now=now),
+        *_unfinished(table, spans, now=now),
+        *_overdue(table, spans, now=now),
     ]
 
 
@@ -71,13 +73,28 @@ def _unless_default(table: PartitionedTable, names: list[str], *, now: datetime)
     if not rows:
         return []
     text = _("Rows in the default partition of %(table)s: %(rows)s. The next round will move them.")
-    shown = f"{rows}+" if rows == COUNT_LIMIT else str(rows)
-    return [PartitionProblem("default", table.table, text % {"table": table.table, "rows": shown})]
+    return [PartitionProblem("default", table.table, text % {"table": table.table, "rows": _shown(rows)})]
+
+
+def _unfinished(table: PartitionedTable, spans: list[Span], *, now: datetime) -> list[PartitionProblem]:
+    """What is kept beyond its time, since something in it has not ended yet."""
+    since, problems = table.kept_since(now), []
+    text = _("%(partition)s is kept beyond its time: rows in it that have not ended: %(rows)s.")
+    for span in spans:
+        rows = unfinished_rows(table, span) if since and span.ends <= since else 0
+        if rows:
+            values = {"partition": table.name_of(span), "rows": _shown(rows)}
+            problems.append(PartitionProblem("unfinished", table.table, text % values))
+    return problems
+
+
+def _shown(rows: int) -> str:
+    return f"{rows}+" if rows == COUNT_LIMIT else str(rows)
 
 
 def _overdue(table: PartitionedTable, spans: list[Span], *, now: datetime) -> list[PartitionProblem]:
     since = table.kept_since(now - timedelta(days=ALARM_OVERDUE_DAYS))
-    late = [span for span in spans if since and span.ends <= since]
+    late = [span for span in spans if since and span.ends <= since and not is_needed(table, span)]
     if not late:
         return []
     text = _("Partitions of %(table)s that need not be kept any longer and are still there: %(count)s.")

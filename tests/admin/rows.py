@@ -209,7 +209,9 @@ def make_outbound(rows: Rows, number: int, *, lane: int, state: str = "delivered
         stuck_at=NOW if state in ("rejected", "dead") else None,
     )
     OutboundAttempt.objects.bulk_create(
-        OutboundAttempt(message=message, attempted_at=NOW, duration_ms=5, error="refused", answer=ATTACK)
+        OutboundAttempt(
+            message=message, message_created_at=NOW, attempted_at=NOW, duration_ms=5, error="refused", answer=ATTACK
+        )
         for _ in range(2)
     )
     return message

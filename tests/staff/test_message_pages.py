@@ -178,7 +178,14 @@ def test_a_page_shows_its_buttons_and_leads_back(english, five):
 
 def test_the_list_says_why_the_last_try_failed_and_filters(english, rows, five, django_assert_max_num_queries):
     OutboundAttempt.objects.create(
-        message=five[3], attempted_at=timezone.now(), duration_ms=9, http_status=503, error="", echo_code="", answer=""
+        message=five[3],
+        message_created_at=five[3].created_at,
+        attempted_at=timezone.now(),
+        duration_ms=9,
+        http_status=503,
+        error="",
+        echo_code="",
+        answer="",
     )
     with django_assert_max_num_queries(14):
         listed = english.get(LIST, {"state__exact": "dead"})

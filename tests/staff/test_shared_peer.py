@@ -84,7 +84,8 @@ def test_who_sees_one_company_sees_none_of_the_messages_of_the_other(client, sha
     report(shared, OTHER, "1")
     report(shared, "unknown", "1")
     for message in OutboundMessage.objects.all():
-        OutboundAttempt.objects.create(message=message, attempted_at=timezone.now(), duration_ms=1)
+        made = {"message": message, "message_created_at": message.created_at}
+        OutboundAttempt.objects.create(**made, attempted_at=timezone.now(), duration_ms=1)
     client.force_login(employ("auditor", "auditor", companies=[shared.company]))
     for model, path in ((InboundMessage, ""), (OutboundMessage, ""), (OutboundAttempt, "message__")):
         listed = client.get(page(model, "changelist"))
