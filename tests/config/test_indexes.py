@@ -1,9 +1,17 @@
 """Indexes of large tables: none that only a deletion or a LIKE would read, and rows that change often stay in place."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
+from django.db.models import F
+from django.utils import timezone
 
+from protocol.delivery import deliver_due
+from protocol.models import OutboundLane, OutboundMessage, PeerHealth
+from protocol.outbox import enqueue
 from readings.settlement import settle
+from tests.protocol.receiver import echo, receiving
 from tests.readings.books import NOW, local_day, make_meter, make_price, read
 from tests.world import build_world
 
@@ -42,14 +50,12 @@ def test_no_index_of_a_large_table_is_covered_by_another_one(table):
 
 @pytest.mark.django_db(transaction=True)
 def test_reports_and_settlement_update_states_and_accounts_in_place():
-    from_before = hot_updates()
+    tables = ("meters_account", "meters_meterstate")
+    before = updates(*tables)
     build()
-    query("SELECT pg_stat_force_next_flush()")
-    after = hot_updates()
-    for table, (updated, in_place) in after.items():
-        was_updated, was_in_place = from_before[table]
-        assert updated - was_updated >= 20
-        assert in_place - was_in_place == updated - was_updated
+    for table, (updated, in_place) in since(before, *tables).items():
+        assert updated >= 20, table
+        assert in_place == updated, table
 
 
 def build():
@@ -62,9 +68,48 @@ def build():
             settle(through=local_day(f"2025-03-0{day}"), now=NOW)
 
 
-def hot_updates():
-    rows = query(
-        "SELECT relname, n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = ANY(%s)",
-        ["meters_account", "meters_meterstate"],
+@pytest.fixture
+def outbox(transactional_db):
+    """A CIS, 60 messages to it in the pages of one partition, and what was updated in that before."""
+    now = timezone.now()
+    with receiving() as receiver:
+        world = build_world(cis_url=receiver.url)
+        body = {"text": "x" * 700}
+        for lane in range(60):
+            enqueue(peer=world.cis_peer, company_id=world.company.pk, code="2003", lane=lane, body=body, now=now)
+        month = f"protocol_outboundmessage_p{now:%Y%m}01"
+        yield receiver, month, updates(month)
+
+
+def test_a_claim_and_a_delivery_update_messages_in_place(outbox):
+    _, month, before = outbox
+    assert deliver_due() == 60
+    assert since(before, month) == {month: (60, 60)}
+
+
+def test_a_failed_try_and_the_next_one_update_messages_in_place(outbox):
+    """Of each page a third, so that there is room for both whatever the server can tidy up between them."""
+    receiver, month, before = outbox
+    OutboundLane.objects.annotate(third=F("lane") % 3).exclude(third=0).update(
+        due_at=timezone.now() + timedelta(days=1)
     )
+    receiver.answer = echo("9995")
+    failed = deliver_due()
+    PeerHealth.objects.all().delete()
+    OutboundLane.objects.filter(due_at__lt=timezone.now() + timedelta(hours=1)).update(due_at=timezone.now())
+    receiver.answer = echo("0000")
+    assert (failed, deliver_due()) == (20, 20)
+    assert OutboundMessage.objects.filter(state="delivered", tries=2).count() == 20
+    assert since(before, month) == {month: (40, 40)}
+
+
+def updates(*tables):
+    """Of each table how many rows were updated, and how many of those in place."""
+    query("SELECT pg_stat_force_next_flush()")
+    rows = query("SELECT relname, n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = ANY(%s)", [*tables])
     return {table: (updated, in_place) for table, updated, in_place in rows}
+
+
+def since(before, *tables):
+    now = updates(*tables)
+    return {table: tuple(new - old for new, old in zip(now[table], before[table], strict=True)) for table in tables}

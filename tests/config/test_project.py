@@ -101,6 +101,14 @@ def test_messages_that_came_in_are_kept_as_long_as_their_serials():
     assert start(DEBUG="true", SERIAL_RETENTION_DAYS="400").returncode == 0
 
 
+def test_messages_that_go_out_are_kept_longer_than_commands_live():
+    refused = start(DEBUG="true", OUTBOUND_RETENTION_DAYS="3", COMMAND_LIFE_HOURS="72")
+    assert refused.returncode != 0
+    assert "OUTBOUND_RETENTION_DAYS must be longer than COMMAND_LIFE_HOURS" in refused.stderr
+    assert start(DEBUG="true", OUTBOUND_RETENTION_DAYS="4", COMMAND_LIFE_HOURS="72").returncode == 0
+    assert start(DEBUG="true", OUTBOUND_RETENTION_DAYS="0").returncode == 0
+
+
 def test_the_example_environment_names_every_variable_that_settings_read():
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     named = {line.lstrip("# ").split("=")[0] for line in example.splitlines() if "=" in line}
