@@ -83,12 +83,14 @@ INSERT INTO protocol_outboundmessage (peer_id, company_id, code, serial_no, lane
             now() - interval '20 days' + g * (interval '20 days' / (2.0 * :meters))) s(state, t)
     ORDER BY g;
 
-INSERT INTO protocol_outboundattempt (message_id, attempted_at, duration_ms, http_status, echo_code, answer, error)
-    SELECT id, finished_at, 40, 200, '0000', answer, '' FROM protocol_outboundmessage
+INSERT INTO protocol_outboundattempt (message_id, message_created_at, attempted_at, duration_ms, http_status, echo_code,
+        answer, error)
+    SELECT id, created_at, finished_at, 40, 200, '0000', answer, '' FROM protocol_outboundmessage
     WHERE state IN ('delivered', 'withdrawn') ORDER BY id;
 
-INSERT INTO protocol_outboundattempt (message_id, attempted_at, duration_ms, http_status, echo_code, answer, error)
-    SELECT id, finished_at, 40, 500, '', 'error', '' FROM protocol_outboundmessage, generate_series(1, 5)
+INSERT INTO protocol_outboundattempt (message_id, message_created_at, attempted_at, duration_ms, http_status, echo_code,
+        answer, error)
+    SELECT id, created_at, finished_at, 40, 500, '', 'error', '' FROM protocol_outboundmessage, generate_series(1, 5)
     WHERE state IN ('dead', 'rejected') ORDER BY id;
 
 INSERT INTO protocol_inboundmessage (peer_id, company_id, code, serial_no, digest, succeeded, echo_code, body, answer,
