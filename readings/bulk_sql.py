@@ -14,10 +14,10 @@ _NAMED: Final = """
     JOIN meters_meter m ON m.manufacturer_id = named.manufacturer_id AND m.meter_no = named.meter_no
         AND m.status = 'active'
 """
-# Accounts first, in order of id.
+# Accounts first, in the order of settlement: of meters that replaced no other, then the rest, each in order of id.
 LOCK: Final = f"""
     SELECT a.meter_id FROM meters_account a WHERE a.meter_id IN (SELECT m.id FROM {_NAMED})
-    ORDER BY a.meter_id FOR UPDATE OF a
+    ORDER BY a.is_heir, a.meter_id FOR UPDATE OF a
 """  # noqa: S608  (parts of our own)
 # A statement of its own, which sees the meters as they are once they are locked; states in the same order.
 LOOK: Final = f"""

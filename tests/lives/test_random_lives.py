@@ -40,6 +40,7 @@ STEPS = int(os.environ.get("LIVES_STEPS", "25"))
 USERS, NUMBERS, PRICES = ["u1", "u2", "u3"], [f"{number:012}" for number in range(1, 7)], ["甲", "乙"]
 TOLD_BY_THE_METER = ("sumUseGas", "sumUseAmount", "curPrice", "meterBalance")
 companies = itertools.count(1)
+happened: set[str] = set()
 
 
 class Lives(RuleBasedStateMachine):
@@ -88,6 +89,7 @@ class Lives(RuleBasedStateMachine):
         """One rule for all, so that every company sees all of it."""
         if what in choices.OF_A_METER and not self.books.active:
             what = "register"
+        happened.add(what)
         getattr(self, what)(data.draw)
 
     def wait(self, draw):
@@ -406,3 +408,5 @@ def test_random_lives(settings):
             ],
         ),
     )
+    if EXAMPLES >= 40:
+        assert happened == set(choices.HAPPENINGS)
