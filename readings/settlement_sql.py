@@ -107,20 +107,22 @@ ANY = "SELECT set_config('enable_nestloop', 'on', true)"
 # what that cycle had used before the first day that is due: kept on the account for the cycle that simply goes on.
 # Meters settled again, and those whose price gets a new version, have a silent row for their last day: their cycle is
 # known even when no usage is left. `since` is what the due days before this one used, `latest` marks the last row.
-# (Reading moments are compared with days of any zone first, two days wider: cheaper than to tell each one's date.)
+# Two things are only for speed: a reading is compared with a moment two days before any zone's midnight before its date
+# is told, and the block of months is worked out once per version, as long as no day lies beyond it.
 DAYS = """
     CREATE TEMPORARY TABLE days ON COMMIT DROP AS
     WITH spans AS (
         SELECT id, price_id, cycle_months, coalesce(effective_from, '-infinity') AS starts,
             coalesce(lead(effective_from) OVER versions, 'infinity') AS ends,
-            max(effective_from) FILTER (WHERE restarts_cycle) OVER versions AS restarted_on
+            max(effective_from) FILTER (WHERE restarts_cycle) OVER versions AS restarted_on,
+            <block of first day> AS block, (<block of first day> + make_interval(months => cycle_months))::date AS next
         FROM pricing_priceversion
         WINDOW versions AS (PARTITION BY price_id ORDER BY effective_from NULLS FIRST)),
     dated AS (
         SELECT d.meter_id, d.begins, d.through_day, d.again, d.settled_through, d.opening, d.cycle_start AS running,
             d.cycle_volume, r.index, (r.read_at AT TIME ZONE %(zone)s)::date AS day
         FROM due d JOIN readings_reading r
-            ON r.meter_id = d.meter_id AND r.read_at >= d.begins - 2 AND r.read_at < d.through_day + 3
+            ON r.meter_id = d.meter_id AND r.read_at >= d.begins - 2
         WHERE r.quality = 'valid' AND r.meter_id BETWEEN %(first)s AND %(last)s
             AND r.read_at >= %(from_moment)s AND r.read_at < %(to_moment)s
         UNION ALL
@@ -139,7 +141,8 @@ DAYS = """
         coalesce(previous - opening, 0) AS since,
         CASE WHEN NOT again AND cycle_start = running AND cycle_start <= begins THEN cycle_volume END AS carried
     FROM (
-        SELECT e.*, s.id AS version_id, greatest(<cycle block>, s.restarted_on) AS cycle_start,
+        SELECT e.*, s.id AS version_id,
+            greatest(CASE WHEN e.day < s.next THEN s.block ELSE <block of day> END, s.restarted_on) AS cycle_start,
             lag(e.index) OVER meter AS previous, lead(e.day) OVER meter IS NULL AS latest
         FROM ends e
         JOIN meters_meterprice mp
@@ -147,11 +150,15 @@ DAYS = """
                 AND mp.meter_id BETWEEN %(first)s AND %(last)s
         JOIN spans s ON s.price_id = mp.price_id AND s.starts <= e.day AND e.day < s.ends
         WINDOW meter AS (PARTITION BY e.meter_id ORDER BY e.day)) priced
-""".replace("<cycle block>", CYCLE_BLOCK_SQL.format(day="e.day", months="s.cycle_months")).replace(
+"""
+for name, meaning in {
     # Asked once for the chunk: hardly any day has a version that begins.
-    "<version begins>",
-    "EXISTS (SELECT 1 FROM pricing_priceversion WHERE effective_from BETWEEN %(first_day)s AND %(last_day)s)",
-)
+    "version begins": "EXISTS (SELECT 1 FROM pricing_priceversion"
+    " WHERE effective_from BETWEEN %(first_day)s AND %(last_day)s)",
+    "block of first day": CYCLE_BLOCK_SQL.format(day="%(first_day)s::date", months="cycle_months"),
+    "block of day": CYCLE_BLOCK_SQL.format(day="e.day", months="s.cycle_months"),
+}.items():
+    DAYS = DAYS.replace(f"<{name}>", meaning)
 
 CYCLES = """
     SELECT min(cycle_start) FILTER (WHERE carried IS NULL) AS cycles_from,
