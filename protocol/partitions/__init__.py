@@ -4,8 +4,8 @@ To put a table on it:
 
 1. Declare it in settings.PARTITIONED_TABLES: model label, column (a DateTimeField or DateField that is never null and
    never altered), interval ("day" or "month"), `keep_days` from the environment (0 keeps for ever). Optional:
-   `behind_days` (how far back partitions are made, 0) and `storage` (of each partition, "fillfactor = 70": a
-   partitioned parent cannot have any).
+   `behind_days` (how far back partitions are made, 0), `storage` (of each partition, "fillfactor = 70": a
+   partitioned parent cannot have any), and what outlives its time: `final`, `unfinished`, `follows` (declared.py).
 2. Every unique constraint must hold the column, and no foreign key may refer to the table in the database: alter these
    first (`db_constraint=False`). `id` stays Django's primary key, but the database's is what the operation below says;
    whoever looks a row up by `id` wants `models.Index(fields=["id"])` and had better add a range of the column, since
