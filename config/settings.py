@@ -181,7 +181,6 @@ UNFOLD = {
     "SITE_TITLE": _("Gas meter data acquisition"),
     "SITE_HEADER": _("Gas meter data acquisition"),
     "SITE_URL": None,
-    "COMMAND": {"search_callback": "office.command_search.find"},
     "DASHBOARD_CALLBACK": "office.home.home",
     "STYLES": [lambda request: static("office/office.css")],
     "SITE_SYMBOL": "gas_meter",

@@ -10,6 +10,7 @@ from commands.endpoints import CancelCommand, SendCommand, TakeResult
 from config.docs import DocsView, SchemaView
 from config.views import healthz, not_found
 from meters.endpoints import RegisterMeter
+from office.command_search import search
 from pricing.endpoints import SetPrice
 from protocol.endpoint import MessageEndpoint
 from readings.detail import MeterDetail
@@ -47,6 +48,7 @@ urlpatterns = [
     path("docs/", DocsView.as_view()),
     path("docs/schema", SchemaView.as_view(), name="interface-schema"),
     path("healthz", healthz),
+    path("admin/search/", admin.site.admin_view(search)),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("", RedirectView.as_view(url="/admin/", permanent=False)),

@@ -3,9 +3,11 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from commands.models import Command
 from meters.models import Meter
@@ -21,10 +23,26 @@ admin.site.unregister([Command, Meter])
 admin.site.register(Command, CommandStories)
 
 
+class ReportedFilter(admin.SimpleListFilter):
+    """By the day of the last report, in the platform's zone."""
+
+    title = _("last report")
+    parameter_name = "reported"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("today", _("today")), ("before", _("before today, or never"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Meter]) -> QuerySet[Meter]:
+        midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+        today = Q(state__reported_at__gte=midnight)
+        chosen = {"today": today, "before": ~today}.get(self.value() or "")
+        return queryset if chosen is None else queryset.filter(chosen)
+
+
 @admin.register(Meter)
 class MeterLifeAdmin(BulkActions, MeterActs):
     actions = ["close_valves", "open_valves"]
-    list_filter = [*MeterActs.list_filter, "account__in_arrears"]
+    list_filter = [*MeterActs.list_filter, "account__in_arrears", ReportedFilter]
     change_form_outer_before_template = "office/life.html"
 
     def get_urls(self) -> list[Any]:

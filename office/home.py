@@ -21,12 +21,12 @@ from django.utils.translation import gettext_lazy as _
 
 from alarms.models import Alarm
 from commands.models import Command
-from meters.models import Meter
 from office.charts import COLOURS, LINE, Chart, Series
 from office.models import DayFigures, FleetFigures, HourFigures
-from protocol.models import BreakerState, OutboundMessage, PeerHealth
+from protocol.models import OutboundMessage, PeerHealth
 from protocol.partitions.problems import partition_problems
 from readings.models import Quality, Reading
+from staff.peer_admin import PAUSED
 from staff.scope import within
 
 MOST: Final = 1_000
@@ -79,14 +79,10 @@ NEEDS: Final = [
     _undone(_("expired commands"), "expired"),
     _stuck(_("dead callbacks"), "dead"),
     _stuck(_("rejected callbacks"), "rejected"),
-    Need(_("flagged readings"), Reading, ~Q(quality=Quality.VALID) & Q(decision=""), {"quality": "flagged"}, "medium"),
     Need(
-        _("paused peers"),
-        PeerHealth,
-        ~Q(state=BreakerState.CLOSED) | Q(held_at__isnull=False),
-        {},
-        "high",
+        _("flagged readings"), Reading, ~Q(quality=Quality.VALID) & Q(decision=""), {"quality": "undecided"}, "medium"
     ),
+    Need(_("paused peers"), PeerHealth, PAUSED, {"sending": "paused"}, "high"),
 ]
 
 
@@ -129,20 +125,20 @@ def fleet(request: HttpRequest) -> dict[str, Any]:
     names = ("meters", "active", "reporting", "valve_open", "valve_closed", "in_arrears")
     mine = within(FleetFigures.objects.all(), user=request.user, company="company")
     sums = mine.aggregate(at=Max("at"), **{f"sum_{name}": Sum(name) for name in names})
-    lists: dict[str, tuple[type[Model], str]] = {
-        "meters": (Meter, ""),
-        "active": (Meter, "?status__exact=active"),
-        "reporting": (Meter, "?status__exact=active"),
-        "valve_open": (Meter, "?status__exact=active&state__valve__exact=open"),
-        "valve_closed": (Meter, "?status__exact=active&state__valve__exact=closed"),
-        "in_arrears": (Meter, "?account__in_arrears__exact=1"),
+    lists = {
+        "meters": "",
+        "active": "?status__exact=active",
+        "reporting": "?status__exact=active&reported=today",
+        "valve_open": "?status__exact=active&state__valve__exact=open",
+        "valve_closed": "?status__exact=active&state__valve__exact=closed",
+        "in_arrears": "?account__in_arrears__exact=1",
     }
     page = reverse("admin:meters_meter_changelist")
     figures = [
         {
             "label": FleetFigures._meta.get_field(name).verbose_name,  # type: ignore[union-attr]
             "count": sums[f"sum_{name}"] or 0,
-            "url": page + lists[name][1],
+            "url": page + lists[name],
         }
         for name in names
     ]

@@ -7,8 +7,11 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-# group -> (title, icon, "app.model"); a model that is not registered, or not for this person, is left out.
-GROUPS: list[tuple[Any, list[tuple[Any, str, str]]]] = [
+from staff.permissions import RECONCILE
+
+# group -> (title, icon, "app.model", or the name of a page with its permission); what is not for this person, or not
+# registered, is left out.
+GROUPS: list[tuple[Any, list[tuple[Any, str, str | tuple[str, str]]]]] = [
     (
         _("Meters"),
         [
@@ -34,6 +37,7 @@ GROUPS: list[tuple[Any, list[tuple[Any, str, str]]]] = [
         [
             (_("Messages in"), "call_received", "protocol.inboundmessage"),
             (_("Messages out"), "call_made", "protocol.outboundmessage"),
+            (_("Reconciliation"), "balance", ("admin:staff_reconcile", RECONCILE)),
             (_("Peers"), "hub", "protocol.peer"),
             (_("Companies"), "apartment", "protocol.company"),
             (_("Manufacturers"), "factory", "protocol.manufacturer"),
@@ -55,14 +59,20 @@ GROUPS: list[tuple[Any, list[tuple[Any, str, str]]]] = [
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """The groups that hold anything for this person, the home page first."""
     home = {"title": _("Today"), "icon": "home", "link": reverse("admin:index")}
-    admins = {model._meta.label_lower: model_admin for model, model_admin in admin.site._registry.items()}
     groups: list[dict[str, Any]] = [{"items": [home]}]
     for title, entries in GROUPS:
-        open_to = [
-            {"title": name, "icon": icon, "link": reverse(f"admin:{label.replace('.', '_')}_changelist")}
-            for name, icon, label in entries
-            if label in admins and admins[label].has_view_permission(request)
-        ]
-        if open_to:
+        found = [{"title": name, "icon": icon, "link": _link(request, where)} for name, icon, where in entries]
+        if open_to := [entry for entry in found if entry["link"]]:
             groups.append({"title": title, "separator": True, "items": open_to})
     return groups
+
+
+def _link(request: HttpRequest, where: str | tuple[str, str]) -> str:
+    """The address of a page that this person may open, else nothing."""
+    if not isinstance(where, str):
+        page, permission = where
+        return reverse(page) if request.user.has_perm(permission) else ""
+    models = {model._meta.label_lower: model_admin for model, model_admin in admin.site._registry.items()}
+    if where not in models or not models[where].has_view_permission(request):
+        return ""
+    return reverse(f"admin:{where.replace('.', '_')}_changelist")

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, cast
 
 from django.contrib import admin
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.text import capfirst
@@ -13,13 +13,15 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from protocol import breaker
-from protocol.models import Peer, PeerHealth
+from protocol.models import BreakerState, Peer, PeerHealth
 from staff.admin_base import LinkedFilter, ReadOnlyAdmin, ReferredTo, list_url
 from staff.admin_forms import PeerForm
 from staff.peer_acts import PeerActs, owns, resume_on_record
 from staff.permissions import PAUSE_PEER
 from staff.scope import sees_all
 
+# By staff, or by the breaker until a message gets through.
+PAUSED = ~Q(state=BreakerState.CLOSED) | Q(held_at__isnull=False)
 RECORDS = ["sending", "previous_secret_until", "created_at"]
 
 
@@ -92,6 +94,18 @@ class PeerAdmin(PeerActs, ReferredTo):
         return breaker.sending_state(getattr(peer, "health", None), now=timezone.now()) if peer.url else ""
 
 
+class SendingFilter(admin.SimpleListFilter):
+    title = _("sending")
+    parameter_name = "sending"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("paused", _("paused")), ("on", _("goes on"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[PeerHealth]) -> QuerySet[PeerHealth]:
+        chosen = {"paused": PAUSED, "on": ~PAUSED}.get(self.value() or "")
+        return queryset if chosen is None else queryset.filter(chosen)
+
+
 @admin.register(PeerHealth)
 class PeerHealthAdmin(ReadOnlyAdmin):
     company_path = "peer__companies"
@@ -100,7 +114,7 @@ class PeerHealthAdmin(ReadOnlyAdmin):
     ordering = ["-failure_rate", "peer"]
     search_fields = ["peer__app_code", "peer__name"]
     search_help_text = _("App code or name")
-    list_filter = [("peer", LinkedFilter)]
+    list_filter = [SendingFilter, ("peer", LinkedFilter)]
     fields: ClassVar[Any] = [
         *("peer", "sending", "failure_rate", "results", "noted_at", "openings", "paused_until"),
         *("held_at", "held_by", "held_reason"),

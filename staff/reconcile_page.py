@@ -22,10 +22,12 @@ from protocol.undelivered import BATCH
 from staff.acts import name_acts, put_on_record
 from staff.message_acts import MOST, Plan
 from staff.once import PageInvalid, PageSent, new_token, spend
+from staff.patience import TookTooLong, at_most
 from staff.permissions import RECONCILE, SEND_AGAIN
 from staff.scope import companies_of
 
 ACT = "reconcile.send_again"
+PATIENCE_MS = 5_000
 name_acts({ACT: _("reconcile: send again")})
 
 
@@ -93,11 +95,19 @@ class Reconciles(admin.ModelAdmin):
             "companies": companies_of(request.user),
             "company": company,
             "day": day.isoformat(),
-            "lines": reconciliation.report(company=company, day=day) if company else [],
+            "lines": self._lines(request, company, day) if company else [],
             "may_send": request.user.has_perm(SEND_AGAIN),
             "most": MOST,
         }
         return TemplateResponse(request, "staff/reconcile.html", context)
+
+    def _lines(self, request: HttpRequest, company: Company, day: date) -> list[reconciliation.Line]:
+        try:
+            with at_most(PATIENCE_MS):
+                return reconciliation.report(company=company, day=day)
+        except TookTooLong:
+            self.message_user(request, _TOO_LONG, messages.ERROR)
+            return []
 
     def _ask_lacking(self, request: HttpRequest, company: Company, day: date) -> HttpResponse:
         """The page that says how many, or what it asked for once its button is pressed and no more have come up."""
@@ -109,7 +119,13 @@ class Reconciles(admin.ModelAdmin):
             self.message_user(request, told, messages.ERROR)
             return HttpResponseRedirect(back)
         lacking = _by_serial(company, serials) if serials else _by_day(company, day, code, peer)
-        plan, counted = lacking.plan(), request.POST.get("counted", "")
+        try:
+            with at_most(PATIENCE_MS):
+                plan = lacking.plan()
+        except TookTooLong:
+            self.message_user(request, _TOO_LONG, messages.ERROR)
+            return HttpResponseRedirect(back)
+        counted = request.POST.get("counted", "")
         if request.POST.get("post") == "yes" and counted.isdecimal() and plan.count <= int(counted):
             self._send(request, lacking)
             return HttpResponseRedirect(back)
@@ -143,6 +159,7 @@ class Reconciles(admin.ModelAdmin):
         self.message_user(request, told % {"count": done}, messages.SUCCESS if done else messages.WARNING)
 
 
+_TOO_LONG = _("This takes too long here. The command `manage.py reconcile` does the same without a limit.")
 _SAYS = _("Delivered ones too: under their own serial numbers, so that a CIS that has them after all takes them once.")
 
 

@@ -3,11 +3,13 @@
 import pytest
 from django.urls import reverse
 
+from commands.models import Command
 from meters.models import Meter
 from meters.search import beginning_with, containing, numbered_exactly
 from protocol.models import Company
 from tests.admin.browsing import page, sign_in
 from tests.admin.rows import make_meter, make_parties, make_person
+from tests.staff.conftest import employ
 
 pytestmark = pytest.mark.django_db
 
@@ -54,13 +56,29 @@ def test_the_beginning_of_a_number(meters):
     assert not numbered_exactly(Meter.objects.all(), "")
 
 
-def test_the_search_in_the_header_finds_meters_of_ones_companies(client, meters):
-    found = sign_in(client).get(reverse("admin:search"), {"s": "阳光小区", "extended": "1"}).text
-    assert page(Meter, "change", meters[1].pk) in found
-    Meter.objects.update(company=Company.objects.get(code="idle"))
-    other = make_person("other", superuser=False)
-    sign_in(client, person=other)
-    assert (
-        page(Meter, "change", meters[1].pk)
-        not in client.get(reverse("admin:search"), {"s": "阳光小区", "extended": "1"}).text
-    )
+def in_the_header(client, term):
+    return client.get(reverse("admin:search"), {"s": term, "extended": "1"}).text
+
+
+def test_the_search_in_the_header_finds_meters_as_typed_and_pages(client, meters):
+    sign_in(client, language="en")
+    for term in ("阳光小区", "U000002", "D000002"):
+        assert page(Meter, "change", meters[1].pk) in in_the_header(client, term), term
+    assert page(Command, "changelist") in in_the_header(client, "comm")
+    assert in_the_header(client, " ") == ""
+
+
+def test_the_search_in_the_header_follows_a_change_of_scope_at_once(client, meters):
+    person = employ("operator", "operator", companies=[Company.objects.get(code="10001")])
+    sign_in(client, person=person)
+    assert page(Meter, "change", meters[1].pk) in in_the_header(client, "U000002")
+    person.scope.companies.set([Company.objects.get(code="idle")])
+    assert page(Meter, "change", meters[1].pk) not in in_the_header(client, "U000002")
+
+
+def test_who_may_see_no_meters_finds_none(client, meters):
+    sign_in(client, person=make_person("other", superuser=False))
+    assert page(Meter, "change", meters[1].pk) not in in_the_header(client, "U000002")
+    assert client.get(reverse("admin:search")).status_code == 200
+    client.logout()
+    assert client.get(reverse("admin:search"), {"s": "U000002"}).status_code == 302

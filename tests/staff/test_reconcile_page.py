@@ -87,5 +87,20 @@ def test_only_of_the_own_companies_and_with_the_permission(client, two):
     assert not StaffAct.objects.exists()
 
 
+def test_a_day_that_takes_too_long_is_given_up_and_said(english, company, monkeypatch):
+    """A statement that sleeps stands for one over millions of rows."""
+    monkeypatch.setattr("protocol.reconciliation._REPORT", "SELECT pg_sleep(5)")
+    monkeypatch.setattr("staff.reconcile_page.PATIENCE_MS", 20)
+    shown = english.get(URL, {"company": company.pk, "day": DAY})
+    assert shown.context["lines"] == []
+    assert "This takes too long here." in shown.text
+
+
+def test_who_may_reconcile_finds_it_in_the_sidebar(client, company):
+    for role, there in (("operator", True), ("auditor", False)):
+        client.force_login(employ(role, role, companies=[company]))
+        assert (f'href="{URL}"' in client.get("/admin/").text) is there
+
+
 def test_without_a_day_it_is_yesterday(english, company):
     assert english.get(URL).context["day"] < timezone.localdate().isoformat()
