@@ -10,10 +10,20 @@ from analysis.api import LARGEST_PAGE, PAGE_SIZE
 from analysis.columns import Column, Kind
 from analysis.filters import FILTERS, MomentFilter
 from analysis.tables import TABLES, Table
-from config.openapi_examples import EXAMPLES
+from config.openapi_examples import ANSWERS, EXAMPLES
 from config.urls import MESSAGES
+from pricing.services import PriceExists
 from protocol import fields
-from protocol.errors import EchoCode
+from protocol.errors import (
+    AccessDenied,
+    EchoCode,
+    FieldInvalid,
+    HeaderInvalid,
+    ManufacturerUnknown,
+    ProtocolError,
+    TimestampOutsideWindow,
+    Unavailable,
+)
 from protocol.models import PeerKind
 
 Schema = dict[str, Any]
@@ -80,8 +90,18 @@ def _answer(code: str) -> Schema:
     else:
         inside = {"echoMsg": {"oneOf": [TEXT, {"type": "object", "additionalProperties": True}]}}
     schema: Schema = {"type": "object", "required": ["echoCode"], "properties": {"echoCode": echo, **inside}}
-    refused = {"echoCode": "9999", "echoMsg": "meterNo 不能为空"}
-    return {"schema": schema, "examples": {"refused": {"value": refused}}}
+    refused = {error.code.value: {"echoCode": error.code.value, "echoMsg": error.message} for error in _refusals(code)}
+    told = {"succeeded": ANSWERS[code], **refused}
+    return {"schema": schema, "examples": {name: {"value": value} for name, value in told.items()}}
+
+
+def _refusals(code: str) -> list[ProtocolError]:
+    """One of each code with which this message may be refused."""
+    usual: list[ProtocolError] = [
+        *(HeaderInvalid("AccessToken"), AccessDenied(), TimestampOutsideWindow()),
+        *(ManufacturerUnknown(), Unavailable(), FieldInvalid("meterNo", "必须是 12 位数字")),
+    ]
+    return [*usual, PriceExists()] if code == "1007" else usual
 
 
 def serializer_schema(serializer: Any) -> Schema:

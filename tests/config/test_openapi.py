@@ -40,6 +40,10 @@ def test_a_message_as_its_serializer_reads_it(schema, code, route, endpoint):
     assert ("serialNo" in answer["properties"]) == (code == "2001")
     for echo in EchoCode:
         assert f"| {echo} |" in operation["description"]
+    shown = operation["responses"]["200"]["content"]["application/json"]["examples"]
+    refused = set(EchoCode) - {EchoCode.SUCCESS} - ({EchoCode.PRICE_EXISTS} if code != "1007" else set())
+    assert set(shown) == {"succeeded", *refused}
+    assert all(shown[echo]["value"]["echoCode"] == echo for echo in refused)
 
 
 @pytest.mark.parametrize(("code", "endpoint"), [(code, endpoint) for code, _, endpoint in MESSAGES])
