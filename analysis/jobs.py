@@ -22,7 +22,7 @@ from analysis.estimates import estimated_rows
 from analysis.files import Form, Written, write_export
 from analysis.filters import FilterInvalid, UnknownFilter
 from analysis.lists import rows_asked
-from analysis.models import UNFINISHED, ExportJob, ExportState
+from analysis.models import UNFINISHED, ExportError, ExportJob, ExportState
 from analysis.parquet import ParquetMissing
 from analysis.tables import TABLES
 from staff.acts import put_on_record
@@ -34,6 +34,10 @@ TRIES: Final = 3
 # Without a sign of life for this long a worker counts as dead.
 SILENCE: Final = timedelta(seconds=60)
 BEAT_SECONDS: Final = 1.0
+
+
+class FileMissing(FileNotFoundError):
+    """The export is done, and its file is not in this process's EXPORT_DIR."""
 
 
 class ClaimLost(RuntimeError):
@@ -57,7 +61,7 @@ def ask_for_export(
         estimate=estimated_rows(rows),
         created_at=now,
     )
-    put_on_record(by=owner, act="export.file", target=job, after={"table": table, "rows": asked, "format": form})
+    put_on_record(by=owner, act="export.file", target=job, after={"table": table, "asked": asked, "form": form})
     return job
 
 
@@ -86,12 +90,18 @@ def run_export(job_id: int) -> bool:
         _write(job)
     except ClaimLost:
         return False
-    except (PermissionDenied, FilterInvalid, UnknownFilter, IncorrectLookupParameters, ParquetMissing) as error:
-        _fail(job, str(error) or type(error).__name__)
+    except PermissionDenied:
+        _fail(job, ExportError.NOT_ALLOWED)
+        return False
+    except (FilterInvalid, UnknownFilter, IncorrectLookupParameters) as error:
+        _fail(job, ExportError.ROWS, ", ".join(getattr(error, "problems", None) or getattr(error, "names", [])))
+        return False
+    except ParquetMissing:
+        _fail(job, ExportError.NO_PARQUET)
         return False
     except (DatabaseError, OSError) as error:
         logger.exception("export %s failed", job_id)
-        _fail(job, str(error))
+        _fail(job, ExportError.DISK if isinstance(error, OSError) else ExportError.DATABASE, str(error))
         return False
     return True
 
@@ -150,8 +160,8 @@ def _mine(job: ExportJob) -> Any:
     return ExportJob.objects.filter(pk=job.pk, claim=job.claim, state=ExportState.RUNNING)
 
 
-def _fail(job: ExportJob, error: str) -> None:
-    _mine(job).update(state=ExportState.FAILED, error=error[:300], finished_at=timezone.now())
+def _fail(job: ExportJob, error: ExportError, detail: str = "") -> None:
+    _mine(job).update(state=ExportState.FAILED, error=error, detail=detail[:300], finished_at=timezone.now())
 
 
 def export_directory() -> Path:
@@ -168,7 +178,7 @@ def sweep_exports(*, now: datetime) -> list[int]:
         ExportJob.objects.filter(pk=job.pk).update(state=ExportState.EXPIRED, file_name="")
     silent = Q(state=ExportState.RUNNING, heartbeat_at__lt=now - SILENCE)
     ExportJob.objects.filter(silent, tries__gte=TRIES).update(
-        state=ExportState.FAILED, error="worker lost", finished_at=now
+        state=ExportState.FAILED, error=ExportError.LOST, finished_at=now
     )
     for part in export_directory().glob(".*.part"):
         if part.stat().st_mtime < (now - timedelta(hours=1)).timestamp():
@@ -179,7 +189,7 @@ def sweep_exports(*, now: datetime) -> list[int]:
 def file_for(job: ExportJob, *, user: User, now: datetime) -> Path:
     """The file, for its owner alone, who may still export and still sees every company in it.
 
-    Raises PermissionDenied; FileNotFoundError when it is not ready, has expired or is gone.
+    Raises PermissionDenied; FileNotFoundError when it is not ready or has expired; FileMissing when it is gone.
     """
     if user.pk != job.owner_id or not may_export(user, TABLES[job.table]):
         raise PermissionDenied
@@ -189,7 +199,7 @@ def file_for(job: ExportJob, *, user: User, now: datetime) -> Path:
         raise PermissionDenied
     path = export_directory() / job.file_name
     if not path.is_file():
-        raise FileNotFoundError(job.file_name)
+        raise FileMissing(job.file_name)
     return path
 
 

@@ -27,6 +27,7 @@ if not DEBUG and (SECRET_KEY in ("", DEVELOPMENT_SECRET_KEY, "change-me") or len
         "Set SECRET_KEY in the environment or in .env (see .env.example), or set DEBUG=true for development."
     )
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+CSRF_FAILURE_VIEW = "config.views.csrf_failed"
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
 SECURE_COOKIES = env.bool("SECURE_COOKIES", default=False)
@@ -183,6 +184,7 @@ UNFOLD = {
     "SITE_URL": None,
     "DASHBOARD_CALLBACK": "office.home.home",
     "STYLES": [lambda request: static("office/office.css")],
+    "SCRIPTS": [lambda request: static("office/office.js")],
     "SITE_SYMBOL": "gas_meter",
     "SHOW_LANGUAGES": True,
     "SHOW_VIEW_ON_SITE": False,
@@ -192,7 +194,7 @@ UNFOLD = {
         "show_all_applications": False,
         "navigation": "staff.navigation.sidebar",
     },
-    # A calm blue; white on 600 and 600 on white have a contrast above 4.5.
+    # A calm blue; white on 600, 600 on white, and 500 on the dark page have a contrast above 4.5.
     "COLORS": {
         "primary": {
             "50": "oklch(97% .014 254.604)",
@@ -200,7 +202,7 @@ UNFOLD = {
             "200": "oklch(88.2% .059 254.128)",
             "300": "oklch(80.9% .105 251.813)",
             "400": "oklch(70.7% .165 254.624)",
-            "500": "oklch(62.3% .214 259.815)",
+            "500": "oklch(66.5% .19 258)",
             "600": "oklch(54.6% .245 262.881)",
             "700": "oklch(48.8% .243 264.376)",
             "800": "oklch(42.4% .199 265.638)",
@@ -254,6 +256,7 @@ ALARM_BATTERY_VOLTS = Decimal(env.str("ALARM_BATTERY_VOLTS", default="3.0"))
 # Exports in the background: web and worker must see the same directory.
 EXPORT_DIR = env.str("EXPORT_DIR", default=str(BASE_DIR / "var" / "exports"))
 EXPORT_LIFE_HOURS = env.int("EXPORT_LIFE_HOURS", default=24)
+EXPORT_SWEEP_SECONDS = env.float("EXPORT_SWEEP_SECONDS", default=60.0)
 
 # Outbound delivery (R15).
 OUTBOX_BATCH = env.int("OUTBOX_BATCH", default=500)
@@ -304,7 +307,11 @@ CELERY_BEAT_SCHEDULE = {
     },
     "expire-commands": {"task": "commands.expire", "schedule": 60.0, "options": {"expires": 55}},
     "carry-out-bulks": {"task": "commands.carry_out_bulks", "schedule": 5.0, "options": {"expires": 5}},
-    "sweep-exports": {"task": "analysis.sweep_exports", "schedule": 60.0, "options": {"expires": 55}},
+    "sweep-exports": {
+        "task": "analysis.sweep_exports",
+        "schedule": EXPORT_SWEEP_SECONDS,
+        "options": {"expires": max(EXPORT_SWEEP_SECONDS, 1.0)},
+    },
     "watch-silence": {
         "task": "alarms.watch_silence",
         "schedule": crontab(minute="20"),

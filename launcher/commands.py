@@ -12,7 +12,7 @@ from launcher import services
 from launcher.configuration import PROJECT, Configuration
 from launcher.ending import Target, end
 from launcher.errors import LauncherError, StartRefused
-from launcher.instance import development_defaults
+from launcher.instance import development_defaults, places
 from launcher.lock import AlreadyRunning, InstanceLock
 from launcher.state import StateDirectory, place
 from launcher.stopping import StopRequest
@@ -86,7 +86,7 @@ def _manage_alone(
 ) -> int:
     with services.stopped_at_the_end(_silent_supervisor(guard, stop)) as supervisor:
         ours = services.start(services.lasting(configuration, state, guard), supervisor)
-        ours |= development_defaults(configuration, state)
+        ours |= places(configuration, state) | development_defaults(configuration, state)
         state.publish_services({"pid": os.getpid(), "environment": ours})
         try:
             return foreground(command, {**configuration.environment, **ours}, guard, stop)

@@ -45,6 +45,11 @@ def listeners(configuration: Configuration, *, with_demo: bool) -> dict[str, tup
     return found
 
 
+def places(configuration: Configuration, state: StateDirectory) -> dict[str, str]:
+    """One directory for the exports that the worker writes and the web process hands out, beside the other data."""
+    return {} if configuration.get("EXPORT_DIR") else {"EXPORT_DIR": str(state.path / "exports")}
+
+
 def development_defaults(configuration: Configuration, state: StateDirectory) -> dict[str, str]:
     """What a checkout without any configuration needs to start."""
     defaults = {"DEBUG": "true"}
@@ -118,6 +123,7 @@ class Instance:
     def _start_services(self, *, with_demo: bool) -> None:
         servers = services.lasting(self._configuration, self._state, self._guard)
         ours = services.start(servers, self._supervisor)
+        ours |= places(self._configuration, self._state)
         if with_demo:
             ours |= development_defaults(self._configuration, self._state)
         self._state.publish_services({"pid": os.getpid(), "web": self._configuration.web_url, "environment": ours})

@@ -189,6 +189,7 @@ def test_manage_starts_the_services_for_one_command_and_keeps_their_data(checkou
     assert checkout.run("manage", "fail").returncode == 7
     result = checkout.run("manage", "environment")
     given = json.loads(result.stdout)
+    assert given["EXPORT_DIR"] == str(checkout.state / "exports")
     assert given["DATABASE_URL"].startswith("postgres://das:")
     assert (given["DEBUG"], given["SECRET_KEY"]) == (
         "true",
