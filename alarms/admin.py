@@ -15,8 +15,8 @@ from django.utils.translation import ngettext
 from unfold.forms import ActionForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from alarms.models import Alarm, AlarmOccurrence, AlarmThresholds
-from alarms.services import BY_STAFF, MoveRefused, acknowledge, clear
+from alarms.models import Alarm, AlarmOccurrence, AlarmThresholds, Because
+from alarms.services import MoveRefused, acknowledge, clear
 from meters.admin import OfMeterAdmin, numbered
 from meters.models import Meter
 from staff.acts import name_acts, put_on_record
@@ -88,7 +88,7 @@ class AlarmAdmin(OfMeterAdmin):
                 "fields": [
                     ("acknowledged_at", "acknowledged_by"),
                     ("cleared_at", "cleared_by"),
-                    "cleared_because",
+                    "why_cleared",
                 ]
             },
         ),
@@ -96,6 +96,10 @@ class AlarmAdmin(OfMeterAdmin):
     inlines = [OccurrenceTable]
     action_form = ReasonForm
     actions = ["acknowledge_chosen", "clear_chosen"]
+
+    @admin.display(description=_("cleared because"))
+    def why_cleared(self, alarm: Alarm) -> str:
+        return str(dict(Because.choices).get(alarm.cleared_because, alarm.cleared_because))
 
     def has_act_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm(HANDLE_ALARM))
@@ -114,9 +118,10 @@ class AlarmAdmin(OfMeterAdmin):
     @admin.action(description=_("Clear"), permissions=["act"])
     def clear_chosen(self, request: HttpRequest, queryset: QuerySet[Alarm]) -> None:
         by, now = cast(User, request.user), timezone.now()
-        because = request.POST.get("because", "").strip()[:REASON_WIDTH] or BY_STAFF
+        said = request.POST.get("because", "").strip()[:REASON_WIDTH]
+        because = said or Because.BY_STAFF.value
         moved = self._move_each(
-            request, queryset, "clear", lambda alarm: clear(alarm, by=by, because=because, now=now), note=because
+            request, queryset, "clear", lambda alarm: clear(alarm, by=by, because=because, now=now), note=said
         )
         told = ngettext("%(count)d alarm is cleared.", "%(count)d alarms are cleared.", moved)
         self.message_user(request, told % {"count": moved})

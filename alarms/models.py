@@ -48,6 +48,16 @@ class Source(models.TextChoices):
     PLATFORM = "platform", _("platform")
 
 
+class Because(models.TextChoices):
+    """Why an alarm was cleared, where nobody has said it in words of their own."""
+
+    BY_STAFF = "by_staff", _("cleared by staff")
+    REPORTS_AGAIN = "reports_again", _("reports again")
+    VALVE_AGREES = "valve_agrees", _("the valve is as it was commanded")
+    BATTERY_BACK = "battery_back", _("the battery is above its threshold again")
+    REPLACED = "replaced", _("replaced by another meter")
+
+
 class Alarm(models.Model):
     """Something wrong with a meter until it is cleared. A repeat counts: content and priority are of the latest."""
 

@@ -13,8 +13,6 @@ from alarms.callbacks import tell_cis
 from alarms.models import PRIORITIES, UNCLEARED, Alarm, AlarmOccurrence, AlarmState, AlarmType, Priority, Source
 from meters.models import Meter
 
-BY_STAFF = "人工清除"
-
 MOVES: Final = {
     AlarmState.OPEN: frozenset({AlarmState.ACKNOWLEDGED, AlarmState.CLEARED}),
     AlarmState.ACKNOWLEDGED: frozenset({AlarmState.CLEARED}),

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import DateTimeField, Exists, ExpressionWrapper, F, FilteredRelation, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 
-from alarms.models import UNCLEARED, Alarm, AlarmOccurrence, AlarmType, Source
+from alarms.models import UNCLEARED, Alarm, AlarmOccurrence, AlarmType, Because, Source
 from alarms.services import MoveRefused, clear, raise_own
 from meters.models import Meter, MeterState, MeterStatus, ValveState
 from protocol.wire import decimal_text, long_time
@@ -18,9 +18,9 @@ from protocol.wire import decimal_text, long_time
 CHUNK_METERS = 500
 VALVE_WORDS = {ValveState.OPEN: "开", ValveState.CLOSED: "关"}
 RECOVERED = {
-    AlarmType.COMMUNICATION: "恢复上报",
-    AlarmType.VALVE: "阀门状态恢复一致",
-    AlarmType.BATTERY: "电池电压恢复",
+    AlarmType.COMMUNICATION: Because.REPORTS_AGAIN,
+    AlarmType.VALVE: Because.VALVE_AGREES,
+    AlarmType.BATTERY: Because.BATTERY_BACK,
 }
 
 

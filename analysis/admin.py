@@ -14,54 +14,80 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404
+from django.template.defaultfilters import filesizeformat
 from django.urls import path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
-from unfold.admin import ModelAdmin
+from unfold.decorators import display
 
-from analysis.access import make_token, may_export
+from analysis.access import may_export
 from analysis.admin_forms import ExportForm
 from analysis.files import Form
 from analysis.filters import FilterInvalid, UnknownFilter
-from analysis.jobs import ask_for_export, cancel_export, file_for
-from analysis.models import UNFINISHED, ApiToken, ExportJob, ExportState
-from analysis.tables import TABLES
+from analysis.jobs import FileMissing, ask_for_export, cancel_export, file_for
+from analysis.models import UNFINISHED, ExportJob, ExportState
+from analysis.tables import TABLES, Table
 from analysis.tasks import hint
-from staff.acts import name_acts, put_on_record
+from analysis.words import error_words, rows_words, shape_words, table_words
+from staff.acts import Fact, name_acts, name_facts, put_on_record
 from staff.admin_base import OFFERED, OfferedAction, ReadOnlyAdmin
-from staff.admin_scope import Scoped, visible
 from staff.permissions import EXPORT
+
+# Registered on import.
+from analysis import token_admin  # noqa: F401  isort:skip
+
+
+def export_link(request: HttpRequest, table: Table) -> str:
+    """To the form for an export of all that a list shows with the filters of `request`."""
+    asked = {"list": request.GET.urlencode()}
+    query = urlencode({"table": table.name, "asked": json.dumps(asked)})
+    return f"{reverse('admin:analysis_exportjob_add')}?{query}"
 
 
 def export_rows(model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
     """To the form for an export of the rows chosen, or of all that the list shows with its filters."""
     table = next(table for table in TABLES.values() if table.model is model_admin.model)
-    asked: dict[str, Any] = {"list": request.GET.urlencode()}
-    if request.POST.get("select_across", "0") == "0":
-        asked = {"ids": [int(pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)]}
+    if request.POST.get("select_across", "0") != "0":
+        return HttpResponseRedirect(export_link(request, table))
+    asked = {"ids": [int(pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME)]}
     query = urlencode({"table": table.name, "asked": json.dumps(asked)})
     return HttpResponseRedirect(f"{reverse('admin:analysis_exportjob_add')}?{query}")
 
 
+STATE_LABELS = {
+    ExportState.QUEUED: "info",
+    ExportState.RUNNING: "warning",
+    ExportState.DONE: "success",
+    ExportState.FAILED: "danger",
+    ExportState.CANCELLED: "primary",
+    ExportState.EXPIRED: "primary",
+}
+_VIEWS = ("state", "file", "cancel")
+
+
+class TableFilter(admin.SimpleListFilter):
+    title = _("table")
+    parameter_name = "table"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, table_words(name)) for name in TABLES]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ExportJob]) -> QuerySet[ExportJob]:
+        return queryset.filter(table=self.value()) if self.value() else queryset
+
+
 @admin.register(ExportJob)
 class ExportJobAdmin(ReadOnlyAdmin):
-    list_display = ["id", "table", "owner", "state", "rows", "size", "created_at", "expires_at"]
-    list_display_links = ["id", "table"]
-    list_filter = ["state", "table"]
+    list_display = ["id", "what", "owner", "shown_state", "rows", "shown_size", "created_at", "expires_at"]
+    list_display_links = ["id", "what"]
+    list_filter = ["state", TableFilter]
     search_fields = ["owner__username__exact"]
     search_help_text = _("The user name of who asked for it")
     list_select_related = ["owner"]
     ordering = ["-id"]
-    fields: ClassVar[Any] = [
-        ("table", "owner", "created_at"),
-        "progress",
-        ("state", "rows", "estimate", "size"),
-        ("form", "shape", "asked"),
-        ("finished_at", "expires_at", "error"),
-    ]
+    fields: ClassVar[Any] = [("owner", "created_at"), ("finished_at", "expires_at")]
+    change_form_outer_before_template = "analysis/export.html"
 
     class Media:
         js = ("analysis/progress.js",)
@@ -99,7 +125,8 @@ class ExportJobAdmin(ReadOnlyAdmin):
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         try:
-            return super().add_view(request, form_url, extra_context)
+            shown = {"save_label": _("Start the export"), "title": _("Export"), **_asked_for(request)}
+            return super().add_view(request, form_url, {**(extra_context or {}), **shown})
         except (FilterInvalid, UnknownFilter, IncorrectLookupParameters) as error:
             self.message_user(request, str(error), messages.ERROR)
             return HttpResponseRedirect(request.path)
@@ -143,10 +170,14 @@ class ExportJobAdmin(ReadOnlyAdmin):
             }
         )
 
-    def file_view(self, request: HttpRequest, pk: int) -> FileResponse:
+    def file_view(self, request: HttpRequest, pk: int) -> FileResponse | HttpResponse:
         job = self._job(request, pk)
         try:
             file = file_for(job, user=cast(User, request.user), now=timezone.now())
+        except FileMissing:
+            told = _("The file is not where it was written. Web and worker must see the same EXPORT_DIR.")
+            self.message_user(request, told, messages.ERROR)
+            return HttpResponseRedirect(reverse("admin:analysis_exportjob_change", args=[pk]))
         except FileNotFoundError:
             raise Http404 from None
         put_on_record(by=cast(User, request.user), act="export.download", target=job)
@@ -160,28 +191,56 @@ class ExportJobAdmin(ReadOnlyAdmin):
             self.message_user(request, _("The export had finished already."), messages.WARNING)
         return HttpResponseRedirect(reverse("admin:analysis_exportjob_change", args=[pk]))
 
-    @admin.display(description=_("progress"))
-    def progress(self, job: ExportJob) -> SafeString:
-        if job.state == ExportState.DONE:
-            href = reverse("admin:analysis_exportjob_file", args=[job.pk])
-            return format_html('<a href="{}" class="text-primary-600 font-semibold">{}</a>', href, _("Download"))
-        if job.state not in UNFINISHED:
-            return format_html("{}", job.get_state_display())
-        return format_html(
-            '<progress max="100" value="{}" data-export="{}" aria-label="{}"></progress> <span>{}</span> '
-            '<button formmethod="post" formaction="{}" formnovalidate class="text-red-600">{}</button>',
-            _percent(job),
-            reverse("admin:analysis_exportjob_state", args=[job.pk]),
-            _("progress"),
-            job.rows,
-            reverse("admin:analysis_exportjob_cancel", args=[job.pk]),
-            _("Cancel"),
-        )
+    @admin.display(description=_("table"))
+    def what(self, job: ExportJob) -> str:
+        return table_words(job.table)
+
+    @admin.display(description=_("size"))
+    def shown_size(self, job: ExportJob) -> str:
+        return filesizeformat(job.size) if job.size else ""
+
+    @display(description=_("state"), label=STATE_LABELS)
+    def shown_state(self, job: ExportJob) -> tuple[str, str]:
+        return job.state, job.get_state_display()
+
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
+        job = self.get_object(request, object_id)
+        shown = _shown(request, job) if isinstance(job, ExportJob) else {}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})
 
     def _job(self, request: HttpRequest, pk: int) -> ExportJob:
         if not self.has_view_permission(request):
             raise PermissionDenied
         return get_object_or_404(self.get_queryset(request), pk=pk)
+
+
+def _asked_for(request: HttpRequest) -> dict[str, Any]:
+    """Which rows the list that led here has asked for, in words."""
+    given, table = request.GET.get("asked", ""), request.GET.get("table", "")
+    try:
+        asked = json.loads(given)
+    except ValueError:
+        return {}
+    return {"subtitle": rows_words(table, asked, request)} if isinstance(asked, dict) and table in TABLES else {}
+
+
+def _shown(request: HttpRequest, job: ExportJob) -> dict[str, Any]:
+    is_owner = job.owner_id == request.user.pk
+    return {
+        "job": job,
+        "title": table_words(job.table),
+        "what": table_words(job.table),
+        "state_label": STATE_LABELS[ExportState(job.state)],
+        "which": rows_words(job.table, job.asked, request if is_owner else None),
+        "how": shape_words(job),
+        "error": error_words(job),
+        "unfinished": job.state in UNFINISHED,
+        "retried": job.tries > 1,
+        "ready": job.state == ExportState.DONE and is_owner,
+        "is_owner": is_owner,
+        "percent": _percent(job),
+        **{f"{name}_url": reverse(f"admin:analysis_exportjob_{name}", args=[job.pk]) for name in _VIEWS},
+    }
 
 
 def _percent(job: ExportJob) -> int:
@@ -195,53 +254,6 @@ def _suffix(job: ExportJob) -> str:
     return job.file_name[job.file_name.index(".") :]
 
 
-@admin.register(ApiToken)
-class ApiTokenAdmin(Scoped, ModelAdmin):
-    """A token's text is shown once, when it is made; deleting it takes it back.."""
-
-    list_display = ["name", "user", "created_at"]
-    list_select_related = ["user"]
-    search_fields = ["name", "user__username"]
-    readonly_fields = ["created_at"]
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """One that is not made yet has no time."""
-        return ["user", "name", "created_at"] if obj else ["user", "name"]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
-        tokens, people = super().get_queryset(request), visible(User, request, self.admin_site)
-        return tokens if people is None else tokens.filter(user__in=people.order_by().values("pk"))
-
-    def get_field_queryset(self, db: str | None, db_field: Any, request: HttpRequest) -> QuerySet[Any] | None:
-        """Nobody who may more: the token would be theirs to use."""
-        people = super().get_field_queryset(db, db_field, request)
-        user = cast(User, request.user)
-        if people is None or db_field.name != "user" or user.is_superuser:
-            return people
-        mine = user.get_all_permissions()
-        return people.filter(
-            pk__in=[one.pk for one in people if not one.is_superuser and one.get_all_permissions() <= mine]
-        )
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
-        token, text = make_token(user=obj.user, name=obj.name)
-        obj.pk = token.pk
-        put_on_record(by=cast(User, request.user), act="token.make", target=token, after={"user": str(obj.user)})
-        told = _("The token, which is shown only now: %(token)s") % {"token": text}
-        self.message_user(request, told, messages.WARNING)
-
-    def delete_model(self, request: HttpRequest, obj: ApiToken) -> None:
-        put_on_record(by=cast(User, request.user), act="token.revoke", target=obj, before={"user": str(obj.user)})
-        super().delete_model(request, obj)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
-        for token in queryset.select_related("user"):
-            self.delete_model(request, token)
-
-
 name_acts(
     {
         "export.file": _("ask for an export"),
@@ -253,7 +265,22 @@ name_acts(
     }
 )
 
+name_facts(
+    {
+        "table": Fact(_("table"), lambda table, facts: table_words(table)),
+        "exportjob.asked": Fact(_("which rows"), lambda asked, facts: rows_words(facts["table"], asked)),
+        "user.filters": Fact(_("filter"), lambda asked, facts: rows_words(facts["table"], {"filters": asked})),
+        "user.by": Fact(_("signed in by"), {"token": _("token"), "session": _("session")}),
+        "apitoken.user": Fact(_("user")),
+    }
+)
+
 for _table in TABLES.values():
     OFFERED[_table.model] = OfferedAction(
-        "export_rows", export_rows, _("Export (CSV)"), partial(may_export, table=_table)
+        name="export_rows",
+        act=export_rows,
+        description=_("Export (CSV)"),
+        allowed=partial(may_export, table=_table),
+        link_label=_("Export with these filters"),
+        link=partial(export_link, table=_table),
     )

@@ -99,7 +99,9 @@ class Column:
         """The expression that COPY writes. `labels`: the words of the active language instead of codes."""
         match self.kind:
             case Kind.TEXT:
-                return SafeText(self.value) if safe else self.value
+                text = SafeText(self.value) if safe else self.value
+                # What is a code where it is not a person's own words.
+                return _worded(self.value, self.choices, other=text) if labels and self.choices else text
             case Kind.MOMENT:
                 return LocalMoment(self.value) if local_times else IsoMoment(self.value)
             case Kind.FLAG if labels:
@@ -111,9 +113,9 @@ class Column:
         return self.value
 
 
-def _worded(value: Combinable, choices: Iterable[tuple[Any, Any]]) -> Expression:
+def _worded(value: Combinable, choices: Iterable[tuple[Any, Any]], other: Combinable | None = None) -> Expression:
     words = [When(_Equal(value, Value(code)), then=Value(str(word))) for code, word in choices]
-    return Case(*words, default=Cast(value, models.TextField()), output_field=models.TextField())
+    return Case(*words, default=other or Cast(value, models.TextField()), output_field=models.TextField())
 
 
 class _Equal(Func):

@@ -11,11 +11,22 @@ from django.utils.translation import gettext_lazy as _
 
 class ExportState(models.TextChoices):
     QUEUED = "queued", _("queued")
-    RUNNING = "running", _("running")
+    RUNNING = "running", _("being written")
     DONE = "done", _("ready")
     FAILED = "failed", _("failed")
     CANCELLED = "cancelled", _("cancelled")
     EXPIRED = "expired", _("expired")
+
+
+class ExportError(models.TextChoices):
+    """Why an export failed, as a sentence about `ExportJob.detail`; `analysis.words` fills it in."""
+
+    NOT_ALLOWED = "not_allowed", _("Its owner may not export this any more.")
+    ROWS = "rows", _("Its filters do not fit the table any more: %(detail)s")
+    NO_PARQUET = "no_parquet", _("The server lacks what Parquet needs.")
+    DATABASE = "database", _("The database broke it off: %(detail)s")
+    DISK = "disk", _("The file could not be written: %(detail)s")
+    LOST = "lost", _("Its worker was lost again and again. Ask for less at once, or tell your administrator.")
 
 
 UNFINISHED: Final = (ExportState.QUEUED, ExportState.RUNNING)
@@ -39,7 +50,9 @@ class ExportJob(models.Model):
     estimate = models.BigIntegerField(_("rows expected"), default=0)
     size = models.BigIntegerField(_("bytes"), default=0)
     file_name = models.CharField(_("file"), max_length=100, blank=True)
+    # An ExportError; as wide as the texts that rows of earlier versions hold.
     error = models.CharField(_("error"), max_length=300, blank=True)
+    detail = models.CharField(_("detail"), max_length=300, blank=True, default="", db_default="")
     claim = models.UUIDField(null=True, blank=True, editable=False)
     tries = models.PositiveSmallIntegerField(_("tries"), default=0)
     created_at = models.DateTimeField(_("asked at"))
@@ -56,7 +69,7 @@ class ExportJob(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.table} #{self.pk}"
+        return f"#{self.pk}"
 
 
 class ApiToken(models.Model):

@@ -1,6 +1,6 @@
 """What analysts read: five tables, their columns, their order, and the way from a row to its company."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -8,7 +8,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Case, F, Model, QuerySet, When
 from django.utils.translation import gettext_lazy as _
 
-from alarms.models import Alarm
+from alarms.models import Alarm, Because
 from analysis.columns import Column, Kind, column
 from commands.models import Command
 from meters.models import BillingModel, Meter
@@ -106,7 +106,8 @@ ALARMS: Final = Table(
         *_fields(Alarm, "id"),
         *_of_meter(Alarm),
         *_fields(Alarm, "type", "priority", "content", "state", "occurrences", "first_at", "last_at", "by_headend"),
-        *_fields(Alarm, "acknowledged_at", "cleared_at", "cleared_because"),
+        *_fields(Alarm, "acknowledged_at", "cleared_at"),
+        replace(column(Alarm, "cleared_because"), choices=tuple(Because.choices)),
     ),
     ("id",),
     "meter__company",

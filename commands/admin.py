@@ -5,27 +5,17 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from commands.causes import in_words
-from commands.models import Command, CommandEvent, CommandKind
+from commands.causes import asked_in_words, in_words
+from commands.models import Command, CommandEvent
 from meters.admin import OfMeterAdmin, numbered
 from meters.models import Meter
 from protocol.models import Peer
-from staff.admin_base import LargeTableAdmin, LinkedFilter, ReadOnlyTable
+from staff.admin_base import LargeTableAdmin, LinkedFilter
 
 # Of one number, whose events are found.
 MOST_COMMANDS = 1_000
-
-
-class EventInline(ReadOnlyTable):
-    model = CommandEvent
-    fields: ClassVar[Any] = ["at", "from_state", "to_state", "told"]
-
-    @admin.display(description=_("cause"))
-    def told(self, event: CommandEvent) -> str:
-        return in_words(event)
 
 
 @admin.register(Command)
@@ -34,7 +24,6 @@ class CommandAdmin(OfMeterAdmin):
     list_display_links = ["id"]
     list_filter = ["state", "kind", "origin", ("meter", LinkedFilter), ("peer", LinkedFilter)]
     ordering = ["-id"]
-    inlines: ClassVar[Any] = [EventInline]
     fields: ClassVar[Any] = [
         "meter",
         ("kind", "payload"),
@@ -51,9 +40,7 @@ class CommandAdmin(OfMeterAdmin):
 
     @admin.display(description=_("what is asked"))
     def asked(self, command: Command) -> str:
-        if command.kind == CommandKind.RECHARGE:
-            return gettext("Recharge of %(amount)s CNY") % {"amount": command.payload.get("rechargeAmount", "")}
-        return gettext("Open the valve") if command.payload["valveSet"] == "0" else gettext("Close the valve")
+        return asked_in_words(command)
 
 
 @admin.register(CommandEvent)

@@ -26,7 +26,7 @@ WAITING: Final = frozenset({CommandState.QUEUED, CommandState.SENT})
 class CommandKind(models.TextChoices):
     """Appendix one: paramNo."""
 
-    VALVE = "03", _("valve")
+    VALVE = "03", _("valve command")
     RECHARGE = "05", _("recharge")
 
 
@@ -113,7 +113,8 @@ class Command(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"#{self.pk} {self.get_kind_display()}"
+        # The same in every language: it is kept in what the staff did.
+        return f"#{self.pk}"
 
 
 class Cause(models.TextChoices):
@@ -162,7 +163,7 @@ class CommandEvent(models.Model):
 
 class BulkState(models.TextChoices):
     DRAFT = "draft", _("not started")
-    RUNNING = "running", _("running")
+    RUNNING = "running", _("under way")
     DONE = "done", _("done")
     CANCELLED = "cancelled", _("cancelled")
 
@@ -194,7 +195,7 @@ class BulkCommand(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"#{self.pk} {self.get_wish_display()} × {self.total}"
+        return f"#{self.pk}"
 
 
 class BulkOutcome(models.TextChoices):

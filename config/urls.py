@@ -53,6 +53,7 @@ urlpatterns = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("", RedirectView.as_view(url="/admin/", permanent=False)),
 ]
+handler403 = "config.views.forbidden"
 handler400 = "config.views.bad_request"
 handler404 = "config.views.not_found"
 handler500 = "config.views.failed"

@@ -23,6 +23,7 @@ from meters.models import (
     ValveState,
 )
 from meters.search import beginning_with, containing, numbered_exactly
+from meters.words import end_reason_words
 from protocol.models import OutboundMessage
 from staff.admin_base import (
     LargeTableAdmin,
@@ -80,8 +81,8 @@ class MeterAdmin(LargeTableAdmin):
         "valve",
         "shown_balance",
         "status",
-        "company",
-        "manufacturer",
+        "company_name",
+        "manufacturer_name",
     ]
     list_select_related = ["company", "manufacturer", "state"]
     list_filter = ["status", "company", "manufacturer", "state__valve", "meter_type", "billing_model", "customer_type"]
@@ -107,7 +108,7 @@ class MeterAdmin(LargeTableAdmin):
             {
                 "fields": [
                     ("registered_at", "initial_index", "initial_cycle_volume"),
-                    ("ended_at", "closing_index", "end_reason"),
+                    ("ended_at", "closing_index", "why_ended"),
                     ("replaces", "replaced_by_page", "created_at"),
                 ]
             },
@@ -140,6 +141,10 @@ class MeterAdmin(LargeTableAdmin):
     def extra_lists(self, obj: Meter) -> Iterable[tuple[str, str]]:
         return [(str(_("Outbound messages")), list_url(OutboundMessage, lane=obj.pk))]
 
+    @admin.display(description=_("reason of the end"))
+    def why_ended(self, meter: Meter) -> str:
+        return end_reason_words(meter.end_reason)
+
     @admin.display(description=_("valve"))
     def valve(self, meter: Meter) -> Any:
         return ValveState(meter.state.valve).label
@@ -151,6 +156,14 @@ class MeterAdmin(LargeTableAdmin):
     @admin.display(description=_("read at"))
     def latest_read_at(self, meter: Meter) -> datetime | None:
         return meter.state.read_at
+
+    @admin.display(description=_("company"))
+    def company_name(self, meter: Meter) -> str:
+        return meter.company.name
+
+    @admin.display(description=_("manufacturer"))
+    def manufacturer_name(self, meter: Meter) -> str:
+        return meter.manufacturer.name
 
     @admin.display(description=_("balance (CNY)"))
     def shown_balance(self, meter: Any) -> Decimal | None:

@@ -10,17 +10,20 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from commands.models import Command
-from meters.models import Meter
-from meters.search import numbered_exactly
+from meters.models import Meter, MeterStatus
 from office.bulk_pages import BulkActions
 from office.command_pages import CommandStories
 from office.life import life_of
 from office.meter_pages import MeterActs, buttons
 from office.timeline import SOURCES, timeline
 from office.valve_story import valve_story
+from staff.patience import TookTooLong, at_most
 
 admin.site.unregister([Command, Meter])
 admin.site.register(Command, CommandStories)
+
+
+FOUND_ONCE_MS = 900
 
 
 class ReportedFilter(admin.SimpleListFilter):
@@ -51,11 +54,21 @@ class MeterLifeAdmin(BulkActions, MeterActs):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """What is found exactly once needs no list."""
         term = request.GET.get("q", "").strip()
-        if request.method == "GET" and term and self.has_view_permission(request):
-            found = list(numbered_exactly(self.get_queryset(request), term).filter(status="active")[:2])
-            if len(found) == 1 and set(request.GET) == {"q"}:
-                return HttpResponseRedirect(reverse("admin:meters_meter_change", args=[found[0].pk]))
+        if request.method == "GET" and term and set(request.GET) == {"q"} and self.has_view_permission(request):
+            only = self._found_once(request, term)
+            if only is not None:
+                return HttpResponseRedirect(reverse("admin:meters_meter_change", args=[only]))
         return super().changelist_view(request, extra_context)
+
+    def _found_once(self, request: HttpRequest, term: str) -> int | None:
+        """The one meter in service that a search finds, unless finding out takes long."""
+        try:
+            with at_most(FOUND_ONCE_MS):
+                found, _distinct = self.get_search_results(request, self.get_queryset(request), term)
+                keys = list(found.filter(status=MeterStatus.ACTIVE).order_by().values_list("pk", flat=True)[:2])
+        except TookTooLong:
+            return None
+        return keys[0] if len(keys) == 1 else None
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
         meter = self.get_object(request, object_id)

@@ -27,8 +27,9 @@ from commands.bulk import MOST_METERS, BulkMoved, TooManyMeters, cancel_bulk, dr
 from commands.models import BulkCommand, BulkOutcome, BulkRow, BulkState, CommandState
 from meters.admin import OfMeterAdmin
 from meters.models import Meter, ValveState
-from staff.acts import name_acts
+from staff.acts import Fact, name_acts, name_facts
 from staff.admin_base import LargeTableAdmin, LinkedFilter, link_column, list_url
+from staff.filter_words import filter_words
 from staff.permissions import SEND_BULK_COMMANDS
 from staff.scope import companies_of, sees_all
 
@@ -57,7 +58,7 @@ class BulkActions:
     def _draft(self, request: HttpRequest, meters: QuerySet[Meter], wish: ValveState) -> HttpResponse | None:
         by = cast(User, request.user)
         everything = request.POST.get("select_across") == "1"
-        selection = request.GET.urlencode() if everything else gettext("chosen one by one")
+        selection = f"?{request.GET.urlencode()}" if everything else ""
         try:
             bulk = draft(meters, wish=wish, by=by, selection=selection, now=timezone.now())
         except TooManyMeters:
@@ -69,7 +70,7 @@ class BulkActions:
 
 @admin.register(BulkCommand)
 class BulkCommandAdmin(LargeTableAdmin):
-    list_display = ["__str__", "shown_state", "created_by", "created_at", "started_at", "finished_at"]
+    list_display = ["__str__", "wish", "total", "shown_state", "created_by", "created_at", "started_at", "finished_at"]
     list_select_related = ["created_by"]
     list_filter = ["state", "wish"]
     search_fields = ["created_by__username__exact"]
@@ -77,7 +78,7 @@ class BulkCommandAdmin(LargeTableAdmin):
     ordering = ["-id"]
     fields: ClassVar[Any] = [
         ("wish", "total", "state"),
-        "selection",
+        "selected",
         ("created_by", "created_at"),
         ("started_at", "finished_at"),
         "linked_lists",
@@ -87,6 +88,10 @@ class BulkCommandAdmin(LargeTableAdmin):
     @display(description=_("state"), label=STATE_LABELS)
     def shown_state(self, bulk: BulkCommand) -> tuple[str, str]:
         return bulk.state, bulk.get_state_display()
+
+    @admin.display(description=_("selection"))
+    def selected(self, bulk: BulkCommand) -> str:
+        return _selected(bulk.selection)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Those of which the user sees every company."""
@@ -218,8 +223,19 @@ def _counts(bulk: BulkCommand, found: dict[str, int], choices: Any, lookup: str 
     ]
 
 
+def _selected(selection: str) -> str:
+    return filter_words(Meter, selection) if selection else gettext("chosen one by one")
+
+
 def _page(bulk: BulkCommand) -> str:
     return reverse("admin:commands_bulkcommand_change", args=[bulk.pk])
 
 
 name_acts({"bulk.start": _("start a bulk valve command"), "bulk.cancel": _("stop a bulk valve command")})
+name_facts(
+    {
+        "bulkcommand.meters": Fact(_("meters chosen")),
+        "bulkcommand.not_asked": Fact(_("meters not asked")),
+        "bulkcommand.selection": Fact(_("selection"), lambda selection, facts: _selected(selection)),
+    }
+)

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.contrib.auth.models import User
-from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
@@ -15,7 +14,8 @@ from commands.models import WAITING, Command, CommandKind
 from commands.replay import replay
 from meters.models import Account
 from protocol.errors import ProtocolError
-from staff.acts import name_acts, put_on_record
+from protocol.transactions import atomically
+from staff.acts import Fact, name_acts, name_facts, put_on_record
 from staff.once import spend
 from staff.permissions import CANCEL_COMMAND, REPLAY_COMMAND
 
@@ -69,9 +69,10 @@ ACTS: Final[dict[str, CommandAct]] = {
     ),
 }
 name_acts({"command.replay": _("ask again with a new command"), "command.cancel": _("cancel the command")})
+name_facts({"command.command": Fact(_("command"))})
 
 
-@transaction.atomic
+@atomically
 def perform(act: str, command: Command, *, token: str, by: User, now: datetime) -> Command:
     """Do it once and put it on record. Raises PageSent, PageInvalid, ProtocolError: then nothing has changed."""
     spend(token, user=by, purpose=f"{act}:command:{command.pk}", now=now)
@@ -104,7 +105,7 @@ def perform_all(act: str, commands: QuerySet[Command], *, token: str, by: User, 
     return Done(done, refused)
 
 
-@transaction.atomic
+@atomically
 def _on_record(act: str, command: Command, *, by: User, now: datetime) -> Command:
     # The meter is locked first, so that what the record calls "before" is what the act found.
     Account.objects.select_for_update().get(meter=command.meter_id)

@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
-from commands.causes import in_words
+from commands.causes import asked_in_words, in_words
 from commands.models import WAITING, Command, CommandKind, CommandState
 from office.command_acts import ACTS, perform
 from office.command_lists import CommandActions
@@ -23,6 +23,7 @@ from protocol.errors import ProtocolError
 from protocol.ledger import under_serial
 from protocol.models import InboundMessage, OutboundAttempt, OutboundMessage
 from staff.admin_base import pretty_json
+from staff.failures import failure_words
 from staff.once import PageInvalid, PageSent, new_token
 
 STATE_LABELS: Final = {
@@ -80,6 +81,7 @@ class CommandStories(CommandActions):
             "opts": self.opts,
             "title": ACTS[act].label,
             "command": command,
+            "asked": asked_in_words(cast(Command, command)),
             "says": ACTS[act].says,
             "token": new_token(user=by, purpose=f"{act}:command:{pk}"),
             "back": back,
@@ -110,12 +112,17 @@ class CommandStories(CommandActions):
         }
         return {
             "command": command,
+            "asked": asked_in_words(command),
+            "state_label": STATE_LABELS[CommandState(command.state)],
             "events": [(event, in_words(event)) for event in command.events.all()[:200]],
             "asked_body": _asked_body(command) if request.user.has_perm("protocol.view_inboundmessage") else None,
             "message": message,
             "body": pretty_json(message.body) if message else None,
             "answer": pretty_json(message.answer) if message and message.answer else None,
-            "attempts": [(one, pretty_json(one.answer)) for one in _attempts(message)] if message else [],
+            "attempts": [
+                (one, pretty_json(one.answer), failure_words(one.error))
+                for one in (_attempts(message) if message else ())
+            ],
             "told": [(one, pretty_json(one.body), pretty_json(one.answer)) for one in _told(command)],
             "replays": command.replays.all()[:20],
             "command_buttons": [

@@ -8,11 +8,12 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django.contrib.auth.models import User
+from django.utils.translation import gettext_lazy as _
 
 from commands.kinds import KINDS, VALVE_CODES
 from commands.models import Command, CommandKind, Origin
 from commands.queue import Request, submit
-from meters.models import Account, Meter, ValveState
+from meters.models import Account, Meter, MeterType, ValveState
 from protocol.outbox import enqueue, headend_of
 from protocol.transactions import atomically
 from protocol.wire import compact_time, decimal_text
@@ -20,7 +21,7 @@ from readings.closing import deregister_meter, lock_chain
 from readings.figures import current_price
 from readings.replacement import Replacement, replace_meter
 from readings.repricing import change_price
-from staff.acts import put_on_record
+from staff.acts import Fact, name_facts, put_on_record
 from staff.once import spend
 
 Data = dict[str, Any]
@@ -157,6 +158,26 @@ def perform(act: str, meter: Meter, *, token: str, data: Data, by: User, now: da
         after={**after, **({"asked": told} if told else {})},
         note=data.get("note", "")[:200],
     )
+
+
+name_facts(
+    {
+        "meter.valve": Fact(_("valve"), dict(ValveState.choices)),
+        "meter.balance": Fact(_("balance (CNY)")),
+        "meter.price": Fact(_("price")),
+        "meter.replaced_by": Fact(_("replaced by")),
+        "last_command": Fact(_("last command")),
+        "asked": Fact(_("entered")),
+        "amount": Fact(_("amount (CNY)")),
+        "price": Fact(_("price")),
+        "reason": Fact(_("reason")),
+        "meter_no": Fact(_("number of the new meter (12 digits)")),
+        "meter_type": Fact(_("type of the new meter"), dict(MeterType.choices)),
+        "comm_no": Fact(_("communication number of the new meter")),
+        "closing_index": Fact(_("closing index (m3)")),
+        "opening_index": Fact(_("opening index of the new meter (m3)")),
+    }
+)
 
 
 def purpose_of(act: str, meter: Meter) -> str:

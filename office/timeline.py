@@ -18,7 +18,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from alarms.models import Alarm
-from commands.models import Command, CommandKind
+from commands.causes import asked_in_words
+from commands.models import Command
 from meters.models import AccountEntry, EntryKind, Meter, MeterPrice
 from protocol.models import DeliveryState, OutboundMessage
 from staff.models import StaffAct
@@ -90,12 +91,8 @@ def _commands(meter: Meter) -> QuerySet[Command]:
 
 
 def _command(row: Command) -> Event:
-    if row.kind == CommandKind.RECHARGE:
-        text = _("Recharge of %(amount)s CNY") % {"amount": row.payload.get("rechargeAmount", "?")}
-    else:
-        text = _("Open the valve") if row.payload.get("valveSet") == "0" else _("Close the valve")
     who = row.requested_by.get_username() if row.requested_by else row.get_origin_display()
-    text = _("%(what)s, asked by %(who)s") % {"what": text, "who": who}
+    text = _("%(what)s, asked by %(who)s") % {"what": asked_in_words(row), "who": who}
     state = row.get_state_display()
     return Event(source="command", key=row.pk, at=row.queued_at, text=text, state=str(state), url=_url(row))
 

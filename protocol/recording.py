@@ -127,7 +127,7 @@ def _reader_failed(result: Result, *, now: datetime) -> Result:
     """Its answer could not be read here: the peer will be asked again, and may answer better."""
     mail = result.outcome.mail
     logger.exception("outbound message %s: its answer could not be taken", mail.id)
-    outcome = replace(result.outcome, error="the answer could not be taken, see the log")
+    outcome = replace(result.outcome, error="AnswerNotTaken")
     state = DeliveryState.DEAD if is_dead(tries=mail.tries + 1) else DeliveryState.PENDING
     failed = Result(outcome, replace(result.verdict, state=DeliveryState.PENDING), state)
     try:

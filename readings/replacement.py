@@ -11,10 +11,10 @@ from django.utils.translation import gettext_lazy as _
 
 from meters.accounts import is_in_arrears, open_account
 from meters.models import Account, Meter, MeterPrice, MeterState, MeterStatus
+from meters.words import REPLACED
 from protocol.errors import Refused
 from readings.closing import end_life, lock_chain, settle_to_the_end
 
-REASON = "换表"
 _SAME_CUSTOMER = (
     *("company", "manufacturer", "user_no", "user_name", "address", "phone", "customer_type"),
     *("billing_model", "pay_mode", "overdraft"),
@@ -55,7 +55,7 @@ def replace_meter(old: Meter, replacement: Replacement, *, now: datetime) -> Met
     account = lock_chain(old)
     old = account.meter
     _refuse_taken(replacement.meter_no, old=old)
-    end_life(account, closing_index=replacement.closing_index, field="oldNum", reason=REASON, now=now)
+    end_life(account, closing_index=replacement.closing_index, field="oldNum", reason=REPLACED, now=now)
     new = _insert(old, replacement, now=now)
     heir = _open_books(old, new, now=now)
     settle_to_the_end(old, now=now)

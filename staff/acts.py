@@ -1,6 +1,7 @@
 """Putting an act of the staff on record, in the transaction that does it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
@@ -15,6 +16,33 @@ from staff.models import StaffAct
 Facts = dict[str, Any]
 _VERBS: dict[str, Any] = {"add": _("added"), "change": _("changed"), "delete": _("deleted")}
 _NAMES: dict[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """How a fact on record is called, and its values: by a table of codes, or by a function that sees all the facts."""
+
+    label: Any
+    words: Mapping[Any, Any] | Callable[[Any, Facts], Any] | None = None
+
+    def told(self, value: Any, facts: Facts) -> Any:
+        if self.words is None or value in (None, ""):
+            return value
+        if isinstance(self.words, Mapping):
+            return self.words.get(value, value) if isinstance(value, str | int) else value
+        return self.words(value, facts)
+
+
+_FACTS: dict[str, Fact] = {}
+
+
+def name_facts(facts: Mapping[str, Fact]) -> None:
+    """Say how facts are told that are no field of their target; "peer.state" for acts on a peer only."""
+    _FACTS.update(facts)
+
+
+def fact_named(name: str) -> Fact | None:
+    return _FACTS.get(name)
 
 
 def name_acts(names: Mapping[str, Any]) -> None:

@@ -100,12 +100,17 @@ class ReadOnlyAdmin(ReadOnly, LinkedAdmin):
 
 @dataclass(frozen=True)
 class OfferedAction:
-    """An action that a later room gives to the list of a model, for whom `allowed` says yes to."""
+    """An action that a later room gives to the list of a model, for whom `allowed` says yes to.
+
+    `link` leads to the same for all that the list shows, without choosing rows first.
+    """
 
     name: str
     act: Callable[..., Any]
     description: Any
     allowed: Callable[[Any], bool]
+    link_label: Any
+    link: Callable[[HttpRequest], str]
 
 
 # By model: the rooms of these models come before, and cannot name what is offered.
@@ -129,6 +134,10 @@ class LargeTableAdmin(ReadOnlyAdmin):
         return actions
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        offered = OFFERED.get(self.model)
+        if offered is not None and IS_POPUP_VAR not in request.GET and offered.allowed(request.user):
+            shown = {"offered_label": offered.link_label, "offered_url": offered.link(request)}
+            extra_context = {**(extra_context or {}), **shown}
         if request.method != "GET":
             return super().changelist_view(request, extra_context)
         try:
@@ -143,6 +152,7 @@ class LargeTableAdmin(ReadOnlyAdmin):
 
 class ReadOnlyTable(ReadOnly, TabularInline):
     extra = 0
+    hide_title = True
 
 
 class ReadOnlyStack(ReadOnly, StackedInline):

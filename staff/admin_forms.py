@@ -35,7 +35,7 @@ class PeerForm(forms.ModelForm):
                 "IP addresses or networks this peer may call from, separated by commas; empty allows any."
             )
         }
-        widgets = {"allowed_addresses": forms.TextInput(attrs={"size": 60})}
+        widgets = {"allowed_addresses": UnfoldAdminTextInputWidget()}
 
     def clean(self) -> dict[str, Any]:
         """A peer without the scope that its kind is tied to could say nothing (R1)."""

@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from protocol import undelivered
 from protocol.models import DeliveryState, OutboundMessage
 from protocol.undelivered import STUCK, Surveyed
-from staff.acts import name_acts, put_on_record
+from staff.acts import Fact, Facts, name_acts, name_facts, put_on_record
+from staff.filter_words import filter_words
 from staff.permissions import SEND_AGAIN, WITHDRAW_MESSAGE
 
 # What one confirmation does at most, and what is counted: more takes longer than anyone waits for a page.
@@ -80,6 +81,14 @@ WITHDRAW = MessageAct(
     batch=100,
 )
 name_acts({act.name: act.label for act in (SEND, WITHDRAW)})
+
+
+def _filter_words(query: str, facts: Facts) -> str:
+    """That of a list; serial numbers and peers, which reconciliation names, as they are."""
+    return filter_words(OutboundMessage, query) if query[:1] == "?" else query
+
+
+name_facts({"filter": Fact(_("filter"), _filter_words)})
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -21,6 +22,7 @@ from protocol.ledger import under_serial
 from protocol.models import DeliveryState, InboundMessage, OutboundAttempt, OutboundMessage
 from staff import message_acts
 from staff.admin_base import LargeTableAdmin, LinkedFilter, ReadOnlyTable, link_column, list_url, pretty_json
+from staff.failures import failure_words
 from staff.inbound_again import ProcessAgain
 from staff.message_acts import SEND, WITHDRAW, MessageAct
 from staff.message_filters import CodeFilter, CompanyFilter, DayFilter, DayReceivedFilter, StateFilter
@@ -85,10 +87,20 @@ class InboundMessageAdmin(ProcessAgain, PrettyTexts, LargeTableAdmin):
         return bytes(message.digest).hex()
 
 
-class AttemptTable(PrettyTexts, ReadOnlyTable):
+class Failures(BaseModelAdmin):
+    @admin.display(description=_("error"))
+    def failure(self, attempt: OutboundAttempt) -> SafeString | str:
+        """In words, and as the library told it for who has to look deeper."""
+        words = failure_words(attempt.error)
+        if words == attempt.error:
+            return words
+        return format_html('{}<br><code class="das-muted" lang="en">{}</code>', words, attempt.error)
+
+
+class AttemptTable(Failures, PrettyTexts, ReadOnlyTable):
     model = OutboundAttempt
     texts = ()
-    fields = ["attempted_at", "duration_ms", "http_status", "echo_code", "error", "pretty_answer"]
+    fields = ["attempted_at", "duration_ms", "http_status", "echo_code", "failure", "pretty_answer"]
 
 
 @admin.register(OutboundMessage)
@@ -142,7 +154,7 @@ class OutboundMessageAdmin(Reconciles, PrettyTexts, LargeTableAdmin):
         if message.state == DeliveryState.DELIVERED:
             return ""
         status = f"HTTP {message.last_http_status}" if message.last_http_status else ""
-        return message.last_error or message.last_echo_code or status
+        return failure_words(message.last_error) or message.last_echo_code or status
 
     def extra_lists(self, obj: OutboundMessage) -> Iterable[tuple[str, str]]:
         return [(str(_("Outbound messages of this lane")), list_url(OutboundMessage, lane=obj.lane))]
@@ -226,14 +238,14 @@ def _back(request: HttpRequest) -> str:
 
 
 @admin.register(OutboundAttempt)
-class OutboundAttemptAdmin(PrettyTexts, LargeTableAdmin):
+class OutboundAttemptAdmin(Failures, PrettyTexts, LargeTableAdmin):
     company_path = "message__company"
     texts = ("answer", "message__body", "message__answer")
-    list_display = ["attempted_at", "message_page", "http_status", "echo_code", "duration_ms", "error"]
+    list_display = ["attempted_at", "message_page", "http_status", "echo_code", "duration_ms", "failure"]
     list_select_related = ["message"]
     list_filter = [("message", LinkedFilter)]
     search_fields = ["message__serial_no__exact"]
     search_help_text = _("The whole serial number of the message")
     ordering = ["-id"]
-    fields = ["message", "attempted_at", "duration_ms", "http_status", "echo_code", "error", "pretty_answer"]
+    fields = ["message", "attempted_at", "duration_ms", "http_status", "echo_code", "failure", "pretty_answer"]
     message_page = staticmethod(link_column("message", _("message")))

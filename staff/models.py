@@ -75,7 +75,7 @@ class StaffAct(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.act} {self.target_text}"
+        return self.target_text
 
 
 class SentPage(models.Model):

@@ -20,9 +20,10 @@ from protocol.models import BreakerState, Peer, PeerHealth
 from protocol.parties import PartyError, rotate_secret
 from protocol.probing import probe
 from protocol.verdicts import judge
-from staff.acts import name_acts, put_on_record
+from staff.acts import Fact, name_acts, name_facts, put_on_record
 from staff.admin_forms import PauseForm, RotateForm
 from staff.admin_record import company_of
+from staff.failures import failure_words
 from staff.permissions import PAUSE_PEER, ROTATE_SECRET, TEST_PEER
 from staff.scope import companies_of, sees_all
 
@@ -66,6 +67,15 @@ ACTS: Final[dict[str, PeerAct]] = {
     ),
 }
 name_acts({f"peer.{name}": act.label for name, act in ACTS.items()})
+name_facts(
+    {
+        "peer.state": Fact(_("sending"), dict(BreakerState.choices)),
+        "held_by": Fact(_("paused by")),
+        "http_status": Fact(_("HTTP status")),
+        "duration_ms": Fact(_("duration (ms)")),
+        "peer.error": Fact(_("error"), lambda error, facts: failure_words(error)),
+    }
+)
 
 
 def owns(user: User, peer: Peer) -> bool:
@@ -146,6 +156,7 @@ class PeerActs:
         facts = {"http_status": outcome.http_status, "echo_code": echo_code, "duration_ms": outcome.duration_ms}
         _record(peer, "test", by=by, after={**facts, "error": outcome.error})
         shown = {"outcome": outcome, "echo_code": echo_code, "reachable": outcome.http_status is not None}
+        shown["failure"] = failure_words(outcome.error)
         return self._page(request, peer, "staff/peer_tested.html", title=ACTS["test"].label, **shown)
 
     def _shown_once(self, request: HttpRequest, peer: Peer, secret: str, *, until: Any = None) -> HttpResponse:

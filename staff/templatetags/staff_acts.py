@@ -8,22 +8,24 @@ from django.core.exceptions import FieldDoesNotExist
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from staff.acts import Fact, Facts, fact_named, name_facts
 from staff.acts import act_name as name_of
 from staff.models import StaffAct
 
 register = template.Library()
-# Facts that are no field of what was acted on.
-_FACTS: dict[str, Any] = {
-    "messages": _("messages"),
-    "filter": _("filter"),
-    "code": _("message code"),
-    "day": _("day"),
-    "state": _("state"),
-    "echo_code": _("echo code"),
-    "answer": _("answer"),
-}
+name_facts(
+    {
+        "messages": Fact(_("messages")),
+        "code": Fact(_("message code")),
+        "day": Fact(_("day")),
+        "state": Fact(_("state")),
+        "echo_code": Fact(_("echo code")),
+        "answer": Fact(_("answer")),
+    }
+)
 
 
 @register.filter
@@ -35,21 +37,38 @@ def act_name(act: str) -> str:
 def changes(act: StaffAct) -> SafeString:
     """One line per fact: its name, how it was, how it is."""
     names = list(dict.fromkeys([*act.before, *act.after]))
-    rows = [(_fact_name(act, name), _text(act.before.get(name)), _text(act.after.get(name))) for name in names]
+    facts = {name: _fact(act, name) for name in names}
+    rows = [
+        (capfirst(facts[name].label), *(_text(facts[name], side.get(name), side) for side in (act.before, act.after)))
+        for name in names
+    ]
     if not rows:
         return SafeString("")
     lines = format_html_join("", "<div><dt>{}</dt><dd>{} → {}</dd></div>", rows)
     return format_html('<dl class="staff-changes">{}</dl>', lines)
 
 
-def _fact_name(act: StaffAct, name: str) -> str:
+def _fact(act: StaffAct, name: str) -> Fact:
+    """As its room has named it for this target, else as the field of the target is called, else as for any target."""
+    own = fact_named(f"{act.target_model.rpartition('.')[2]}.{name}")
+    return own or _of_field(act.target_model, name) or fact_named(name) or Fact(name)
+
+
+def _of_field(model: str, name: str) -> Fact | None:
     try:
-        return str(capfirst(apps.get_model(act.target_model)._meta.get_field(name).verbose_name))
+        field: Any = apps.get_model(model)._meta.get_field(name)
+        return Fact(field.verbose_name, dict(field.flatchoices) if getattr(field, "choices", None) else None)
     except (LookupError, FieldDoesNotExist, AttributeError, ValueError):
-        return str(capfirst(_FACTS.get(name, name)))
+        return None
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) or "–"
-    return "–" if value is None or value == "" else str(value)
+def _text(fact: Fact, value: Any, facts: Facts) -> str:
+    told = fact.told(value, facts)
+    if isinstance(told, dict):
+        inner = {name: fact_named(name) or Fact(name) for name in told}
+        return "; ".join(f"{inner[name].label}: {_text(inner[name], one, told)}" for name, one in told.items()) or "–"
+    if isinstance(told, bool):
+        return gettext("yes") if told else gettext("no")
+    if isinstance(told, list):
+        return ", ".join(map(str, told)) or "–"
+    return "–" if told is None or told == "" else str(told)

@@ -46,7 +46,7 @@ def test_acknowledge_takes_the_open_ones_and_says_who(client, chosen):
     assert before <= kept.acknowledged_at <= timezone.now()
 
 
-@pytest.mark.parametrize(("entered", "kept"), [({}, "人工清除"), ({"because": " 已换表 "}, "已换表")])
+@pytest.mark.parametrize(("entered", "kept"), [({}, "by_staff"), ({"because": " 已换表 "}, "已换表")])
 def test_clear_takes_what_is_not_cleared_with_its_reason(client, chosen, entered, kept):
     person = make_person()
     response = choose(sign_in(client, language="en", person=person), "clear_chosen", chosen, **entered)

@@ -79,7 +79,7 @@ def test_the_next_report_ends_the_silence_and_the_next_silence_is_a_new_one(worl
     acknowledge(Alarm.objects.get(), by=make_person(), now=now)
     report(world, now)
     kept = Alarm.objects.get()
-    assert (kept.state, kept.cleared_by, kept.cleared_because) == ("cleared", None, "恢复上报")
+    assert (kept.state, kept.cleared_by, kept.cleared_because) == ("cleared", None, "reports_again")
     assert sweep(now + timedelta(days=2)) == 0
     assert sweep(now + timedelta(days=4)) == 1
     assert alarms() == [("01", "cleared", 1), ("01", "open", 1)]
@@ -168,7 +168,7 @@ def test_a_low_battery_is_raised_once_and_cleared_when_it_is_back(world, meter):
     assert kept.content == "电池电压 2.99V，低于 3V"
     report(world, moment + timedelta(hours=2), "3", batteryCap="3.0")
     kept.refresh_from_db()
-    assert (kept.state, kept.cleared_because) == ("cleared", "电池电压恢复")
+    assert (kept.state, kept.cleared_because) == ("cleared", "battery_back")
     report(world, moment + timedelta(hours=3), "4", batteryCap="1")
     assert alarms() == [("06", "cleared", 1), ("06", "open", 1)]
     assert [body["alarmType"] for body in told()] == ["06", "06"]
@@ -223,7 +223,7 @@ def test_a_valve_that_disobeys_is_raised_once_and_cleared_when_it_obeys(world, m
     assert alarms() == [("05", "open", 1)]
     note(meter, valve=CLOSED, expected=CLOSED)
     kept.refresh_from_db()
-    assert (kept.state, kept.cleared_because) == ("cleared", "阀门状态恢复一致")
+    assert (kept.state, kept.cleared_because) == ("cleared", "valve_agrees")
 
 
 # What it costs

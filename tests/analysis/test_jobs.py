@@ -57,7 +57,7 @@ def test_an_export_is_written_and_is_on_record(rows):
     assert job.size == len("\n".join(lines(job, person))) + 1
     act = StaffAct.objects.get(act="export.file")
     assert (act.by, act.target_pk) == (person, str(job.pk))
-    assert act.after == {"table": "readings", "rows": {"filters": {"quality": "flagged"}}, "format": "csv"}
+    assert act.after == {"table": "readings", "asked": {"filters": {"quality": "flagged"}}, "form": "csv"}
     assert not run_export(job.pk)
 
 
@@ -166,7 +166,8 @@ def test_what_the_database_refuses_is_told(rows, monkeypatch, directory):
     job = ask(analyst())
     monkeypatch.setattr(jobs, "write_export", refuse)
     assert not run_export(job.pk)
-    assert (finished(job).state, job.error) == (ExportState.FAILED, "disk full")
+    done = finished(job)
+    assert (done.state, done.error, done.detail) == (ExportState.FAILED, "database", "disk full")
 
 
 def test_a_file_is_for_its_owner_with_permission_and_companies(rows):

@@ -22,7 +22,13 @@ def said(cause: str, detail: str = "", language: str = "en") -> str:
         ("cancel_asked", "100% li", "100% li wants it cancelled: the head-end is asked"),
         ("refused", "表具离线", "refused by the head-end: 表具离线"),
         ("overdue", "", "not done in its time"),
-        ("asked by cis", "", "asked by cis"),
+        ("meter_ended", "replaced", "the meter has ended: replaced by another meter"),
+        ("asked by cis", "", "asked for by: CIS"),
+        ("the head-end reports failed, too late to count", "", "the head-end reports “failed”, too late to count"),
+        ("cancelled by the CIS before it left", "", "cancelled by the CIS before it left"),
+        ("cancelled by li: the head-end is asked", "", "li wants it cancelled: the head-end is asked"),
+        ("cancelled by li", "", "cancelled by li"),
+        ("something else", "", "something else"),
     ],
 )
 def test_the_sentence_holds_its_detail(cause, detail, expected):

@@ -45,7 +45,7 @@ def test_all_that_match_are_chosen_not_only_the_page(client, meters):
     MeterState.objects.filter(meter=meters[2]).update(valve="closed")
     choose(client, meters[0], query="?state__valve__exact=open", across="1")
     assert set(BulkRow.objects.values_list("meter", flat=True)) == {meters[0].pk, meters[1].pk}
-    assert BulkCommand.objects.get().selection == "state__valve__exact=open"
+    assert BulkCommand.objects.get().selection == "?state__valve__exact=open"
 
 
 def test_the_results_come_as_csv_without_formulas(client, meters):

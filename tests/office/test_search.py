@@ -23,8 +23,10 @@ def meters():
     return made
 
 
-@pytest.mark.parametrize("text", ["000000000002", "U000002", "13800001111", "D000002", " U000002 "])
-def test_a_whole_number_leads_straight_to_the_meter(client, meters, text):
+@pytest.mark.parametrize(
+    "text", ["000000000002", "U000002", "13800001111", "D000002", " U000002 ", "阳光 201", "欧阳修"]
+)
+def test_what_is_found_once_leads_straight_to_the_meter(client, meters, text):
     response = sign_in(client).get(page(Meter, "changelist"), {"q": text})
     assert (response.status_code, response.url) == (302, page(Meter, "change", meters[1].pk))
 

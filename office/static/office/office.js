@@ -1,0 +1,43 @@
+"use strict";
+// What the theme leaves to the mouse or to the eye: names for controls that are only drawn, and the keyboard.
+document.addEventListener("DOMContentLoaded", () => {
+    const words = document.querySelector("meta[name=das-words]")?.dataset;
+    if (!words) return;
+    const drawn = {gas_meter: words.home, dock_to_right: words.sidebar, menu: words.sidebar, close: words.close,
+        search: words.search, more_vert: words.more, add: words.add};
+    const iconOf = one => (one.matches(".material-symbols-outlined") ? one : one.querySelector(".material-symbols-outlined"))?.textContent.trim();
+    const textOf = one => {
+        const copy = one.cloneNode(true);
+        copy.querySelectorAll(".material-symbols-outlined").forEach(icon => icon.remove());
+        return one.matches(".material-symbols-outlined") ? "" : copy.textContent.trim();
+    };
+    const name = one => {
+        if (!textOf(one) && !one.title && !one.getAttribute("aria-label") && drawn[iconOf(one)]) {
+            one.setAttribute("aria-label", drawn[iconOf(one)]);
+        }
+    };
+    document.querySelectorAll("a, button").forEach(name);
+    document.querySelectorAll("span[x-on\\:click], div[x-on\\:click], a[x-on\\:click]:not([href])").forEach(one => {
+        if (!textOf(one) && !iconOf(one)) return;
+        one.tabIndex = 0;
+        one.setAttribute("role", "button");
+        name(one);
+        one.addEventListener("keydown", event => {
+            if (event.target !== one || (event.key !== "Enter" && event.key !== " ")) return;
+            event.preventDefault();
+            one.click();
+        });
+    });
+    document.querySelectorAll("input[placeholder]:not([aria-label])").forEach(one => {
+        if (!one.labels.length) one.setAttribute("aria-label", one.placeholder);
+    });
+    // Made by the theme's scripts, a moment later.
+    const late = {".simplebar-content-wrapper": words.scrollable, ".select2-search__field": words.search};
+    const nameLate = () => Object.entries(late).forEach(([which, called]) => {
+        document.querySelectorAll(which).forEach(one => {
+            if (one.getAttribute("aria-label") !== called) one.setAttribute("aria-label", called);
+        });
+    });
+    new MutationObserver(nameLate).observe(document.body, {childList: true, subtree: true});
+    nameLate();
+});
