@@ -7,9 +7,12 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 
-from analysis.jobs import run_export
+from analysis.jobs import export_directory, run_export
+from analysis.lists import rows_asked
 from analysis.models import ApiToken, ExportJob, ExportState
+from analysis.tables import TABLES
 from meters.models import Meter
 from staff.models import StaffAct
 from tests.admin.rows import make_everything, make_person
@@ -58,10 +61,38 @@ def test_a_list_leads_to_the_form_with_its_filters_or_its_chosen_rows():
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("table", "query"),
+    [
+        ("meters", "status__exact=active"),
+        ("readings", "quality=undecided"),
+        ("daily-usage", ""),
+        ("alarms", "state__exact=open"),
+        ("commands", "state__exact=failed&q=000000000001"),
+    ],
+)
+def test_each_list_has_a_link_to_an_export_of_exactly_what_it_shows(table, query):
+    rows = make_everything()
+    person = analyst(companies=[rows.company.code])
+    model = TABLES[table].model._meta
+    listed = signed_in(person).get(
+        reverse(f"admin:{model.app_label}_{model.model_name}_changelist"), QUERY_STRING=query
+    )
+    link = listed.context["offered_url"]
+    assert escape(link) in listed.text
+    asked = json.loads(parse_qs(urlparse(link).query)["asked"][0])
+    assert asked == {"list": query}
+    found = set(rows_asked(TABLES[table], asked, user=person).values_list("pk", flat=True))
+    assert found == set(listed.context["cl"].queryset.values_list("pk", flat=True)) != set()
+
+
+@pytest.mark.django_db
 def test_without_the_permission_a_list_offers_no_export():
     make_everything()
     client = signed_in(analyst(export=False))
-    assert "export_rows" not in client.get(reverse("admin:meters_meter_changelist")).text
+    listed = client.get(reverse("admin:meters_meter_changelist"))
+    assert "export_rows" not in listed.text
+    assert "offered_url" not in listed.context
     assert client.get(page("add")).status_code == 403
     assert ask(client).status_code == 403
     assert not ExportJob.objects.exists()
@@ -89,6 +120,10 @@ def test_from_the_form_to_the_file():
     assert content.startswith(b"\xef\xbb\xbf")
     assert content.count(b"\n") == 3
     assert file["Content-Disposition"] == f'attachment; filename="meters-{job.pk}.csv"'
+    assert StaffAct.objects.filter(act="export.download").count() == 1
+    (written,) = export_directory().iterdir()
+    written.rename(written.with_suffix(".away"))
+    assert client.get(page("file", job.pk), follow=True).redirect_chain == [(page("change", job.pk), 302)]
     assert StaffAct.objects.filter(act="export.download").count() == 1
     ExportJob.objects.update(expires_at=timezone.now())
     assert client.get(page("file", job.pk)).status_code == 404

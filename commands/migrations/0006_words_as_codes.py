@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('commands', '0004_causes_as_codes'),
+        ('commands', '0005_message_without_constraint'),
     ]
 
     operations = [
