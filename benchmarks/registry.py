@@ -1,10 +1,11 @@
 """Every section, by letter. A new one: a module with a SECTION, and its line here."""
 
-from benchmarks import admin, export, growth, intake_http, outbound, scaleout, settlement, sizing
+from benchmarks import admin, bulk, export, growth, intake_http, outbound, scaleout, settlement, sizing
 from benchmarks.frame import Section
 
 SECTIONS: tuple[Section, ...] = (
     intake_http.SECTION,
+    bulk.SECTION,
     settlement.SECTION,
     export.SECTION,
     outbound.SECTION,
