@@ -11,13 +11,13 @@ from typing import Any, NamedTuple, Protocol
 import orjson
 from celery import current_app
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.module_loading import import_string
 from kombu.exceptions import OperationalError as BrokerUnavailable
 
 from protocol.directory import current
 from protocol.models import Company, Manufacturer, OutboundMessage, Peer
-from protocol.statements import copying, insertion
+from protocol.statements import copied, copying, insertion
 
 logger = logging.getLogger(__name__)
 
@@ -130,7 +130,7 @@ def enqueue_all(messages: Iterable[Owed], *, now: datetime) -> int:
     """Write many messages in one go, in this order; returns how many."""
     statement, rest = copying(OutboundMessage, _COPIED)
     count = 0
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+    with copied(statement) as copy:
         for peer, company_id, code, lane, body in messages:
             serial_no = new_serial(now=now)
             copy.write_row((peer.pk, company_id, code, lane, serial_no, _text(serial_no, body), now, *rest))

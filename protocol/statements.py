@@ -4,9 +4,11 @@ Columns that a statement leaves out get what the model would give them, so that 
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 from django.db import connection, models
 from django.db.models.fields import NOT_PROVIDED
 from psycopg import sql
@@ -32,6 +34,13 @@ def copying(model: type[models.Model], columns: Sequence[str]) -> tuple[str, tup
     """COPY into the table of `model`; and the values that each row has after those of `columns`."""
     rest = _rest(model, columns)
     return f"COPY {model._meta.db_table} ({_columns([*columns, *rest])}) FROM STDIN", tuple(rest.values())
+
+
+@contextmanager
+def copied(statement: str) -> Iterator[psycopg.Copy]:
+    """A COPY FROM STDIN that is written to in the block. Raises Django's database errors."""
+    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(statement) as copy:
+        yield copy
 
 
 def _rest(model: type[models.Model], given: Collection[str]) -> dict[str, Any]:

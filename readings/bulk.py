@@ -20,7 +20,7 @@ from protocol.directory import Directory, current
 from protocol.errors import FieldInvalid, ProtocolError
 from protocol.outbox import Owed, enqueue_all
 from protocol.partitions.care import make_partitions_for
-from protocol.statements import copying
+from protocol.statements import copied, copying
 from protocol.transactions import atomically
 from readings import bulk_sql
 from readings.bulk_groups import Group, NewReading, Seen, StoredReading, with_news
@@ -55,19 +55,9 @@ def take_lines(lines: Sequence[Line], *, now: datetime, tell_cis: bool, dry_run:
     Without `tell_cis` no CIS hears of the readings (2001); of alarms it always does. Partitions that are missing are
     made before. Raises the database's errors.
     """
-    refused: list[tuple[int, ProtocolError]] = []
-    timely = []
-    for line in lines:
-        try:
-            refuse_future(line.report, now=now)
-            timely.append(line)
-        except FieldInvalid as error:
-            refused.append((line.number, error))
     if not dry_run:
-        make_partitions_for(_months(timely), label=Reading._meta.label, now=now)
-    taken = _take(timely, now=now, tell_cis=tell_cis, dry_run=dry_run)
-    taken.refused = sorted([*refused, *taken.refused], key=lambda one: one[0])
-    return taken
+        make_partitions_for(_months(lines), label=Reading._meta.label, now=now)
+    return _take(lines, now=now, tell_cis=tell_cis, dry_run=dry_run)
 
 
 def _months(lines: Iterable[Line]) -> set[datetime]:
@@ -78,8 +68,16 @@ def _months(lines: Iterable[Line]) -> set[datetime]:
 
 @atomically
 def _take(lines: Sequence[Line], *, now: datetime, tell_cis: bool, dry_run: bool) -> Taken:
+    taken = take_within(lines, now=now, tell_cis=tell_cis)
+    if dry_run:
+        transaction.set_rollback(True)
+    return taken
+
+
+def take_within(lines: Sequence[Line], *, now: datetime, tell_cis: bool) -> Taken:
+    """The same in the running transaction, whose partitions are there."""
     taken = Taken()
-    groups = _grouped(lines, taken)
+    groups = _grouped(_timely(lines, taken, now=now), taken)
     _look_near(groups)
     for group in groups:
         group.sort_out()
@@ -91,9 +89,18 @@ def _take(lines: Sequence[Line], *, now: datetime, tell_cis: bool, dry_run: bool
         _update_states(changing)
         taken.told = _tell(changing, now=now, tell_cis=tell_cis)
     _count(groups, taken, asked=len(lines))
-    if dry_run:
-        transaction.set_rollback(True)
     return taken
+
+
+def _timely(lines: Sequence[Line], taken: Taken, *, now: datetime) -> list[Line]:
+    timely = []
+    for line in lines:
+        try:
+            refuse_future(line.report, now=now)
+            timely.append(line)
+        except FieldInvalid as error:
+            taken.refused.append((line.number, error))
+    return timely
 
 
 def _count(groups: Sequence[Group], taken: Taken, *, asked: int) -> None:
@@ -123,7 +130,7 @@ def _grouped(lines: Sequence[Line], taken: Taken) -> list[Group]:
             strangers.append(line)
         else:
             group.add(line)
-    taken.refused = _refusals(strangers)
+    taken.refused = sorted([*taken.refused, *_refusals(strangers)], key=lambda one: one[0])
     return sorted((group for group in groups.values() if group.arrived), key=lambda group: group.seen.meter_id)
 
 
@@ -171,8 +178,8 @@ def _judge(groups: Sequence[Group]) -> None:
 def _store(groups: Sequence[Group], *, now: datetime) -> None:
     """COPY: the meters are locked, so nobody else adds the same readings meanwhile."""
     statement, rest = copying(Reading, bulk_sql.COPIED)
-    received, ending = now.isoformat(), "".join(f"\t{_copied(value)}" for value in rest) + "\n"
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+    received, ending = now.isoformat(), "".join(f"\t{_text(value)}" for value in rest) + "\n"
+    with copied(statement) as copy:
         for group in groups:
             copy.write("".join(_row(group.seen.meter_id, reading, received) + ending for reading in group.new))
     changed = [(group.seen.meter_id, reading) for group in groups for reading in group.changed]
@@ -196,7 +203,7 @@ def _row(meter_id: int, reading: NewReading, received: str) -> str:
     )
 
 
-def _copied(value: Any) -> str:
+def _text(value: Any) -> str:
     return _NULL if value is None else str(value)
 
 

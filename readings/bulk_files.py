@@ -5,13 +5,16 @@ import gzip
 import io
 import json
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple, TextIO
 
 from protocol.errors import ProtocolError, Refused
 from readings.bulk_lines import REJECT_COLUMNS, CsvReader, HeaderInvalid, JsonReader, Line, Parties
+from readings.bulk_quick import Chunk
 
 # What cannot be decoded is kept as it is, refused, and written to the rejects byte by byte.
 _DECODING: Final[dict[str, Any]] = {"encoding": "utf-8-sig", "errors": "surrogateescape", "newline": ""}
@@ -19,7 +22,10 @@ _ENCODING: Final[dict[str, Any]] = {"encoding": "utf-8", "errors": "surrogateesc
 
 
 class Record(NamedTuple):
-    """One record: the number of its first line, its text as it is in the file, and what it says or why it does not."""
+    """One record: the number of its first line, its text as it is in the file, and what it says or why it does not.
+
+    Both are None for one that was taken on the short way.
+    """
 
     number: int
     raw: str
@@ -63,43 +69,34 @@ class Source:
         self.is_json = self.file.peek(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
         self.rejects_head = ""
 
-    def __iter__(self) -> Iterator[Record]:
-        return self._json() if self.is_json else self._csv()
-
-    def _json(self) -> Iterator[Record]:
-        read = JsonReader(self.parties)
-        number = 0
-        while raw := self.file.readline():
-            number += 1
-            if raw.strip():
-                yield _record(read, number, raw.strip(), raw.decode(errors="surrogateescape"))
-
-    def _csv(self) -> Iterator[Record]:
+    def batches(self, size: int) -> Iterator[list[Record] | Chunk]:
+        """In turn, with about `size` readings each; a Chunk where every line is a record of its own."""
+        if self.is_json:
+            yield from _batched(self._json(), size)
+            return
         text = io.TextIOWrapper(self.file, **_DECODING)
         try:
-            yield from self._rows(_Lines(text))
+            yield from self._csv(_Lines(text), size)
         finally:
             # The file is its opener's to close.
             text.detach()
 
-    def _rows(self, lines: "_Lines") -> Iterator[Record]:
-        rows = csv.reader(lines, strict=True)
-        header = self._header(rows)
+    def _json(self) -> Iterator[Record]:
+        read = JsonReader(self.parties)
+        for number, raw in enumerate(self.file, 1):
+            if raw.strip():
+                yield _record(read, number, raw.strip(), raw.decode(errors="surrogateescape"))
+
+    def _csv(self, lines: "_Lines", size: int) -> Iterator[list[Record] | Chunk]:
+        header = self._header(csv.reader(lines, strict=True))
         self.rejects_head = f"{','.join(REJECT_COLUMNS)},{lines.taken()}"
         read = CsvReader(header, self.parties)
-        while True:
-            number = lines.number + 1
-            try:
-                cells = next(rows)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield Record(number, lines.taken(), None, Refused(f"不是有效的 CSV：{error}"))
-                rows = csv.reader(lines, strict=True)
-                continue
-            raw = lines.taken()
-            if cells:
-                yield _record(read, number, cells, raw)
+        while ahead := lines.ahead(size):
+            # A quoted cell that goes on in the next line leaves its own with an odd number of quotes.
+            if any(line.count('"') % 2 for line in ahead):
+                yield from _batched(islice(_rows(lines, read), size), size)
+            else:
+                yield Chunk(lines.number + 1, lines.skip(ahead), header, read)
 
     def _header(self, rows: Iterator[list[str]]) -> Sequence[str]:
         try:
@@ -117,12 +114,13 @@ class _Lines:
         self.text = text
         self.number = 0
         self.kept: list[str] = []
+        self.coming: deque[str] = deque()
 
     def __iter__(self) -> "_Lines":
         return self
 
     def __next__(self) -> str:
-        line = next(self.text)
+        line = self.coming.popleft() if self.coming else next(self.text)
         self.number += 1
         self.kept.append(line)
         return line
@@ -130,6 +128,49 @@ class _Lines:
     def taken(self) -> str:
         kept, self.kept = self.kept, []
         return kept[0] if len(kept) == 1 else "".join(kept)
+
+    def ahead(self, size: int) -> list[str]:
+        """The next lines, which are still to come."""
+        self.coming.extend(islice(self.text, max(size - len(self.coming), 0)))
+        return list(islice(self.coming, size))
+
+    def skip(self, ahead: list[str]) -> list[str]:
+        """They are somebody else's."""
+        for _ in ahead:
+            self.coming.popleft()
+        self.number += len(ahead)
+        return ahead
+
+
+def _rows(lines: _Lines, read: CsvReader) -> Iterator[Record]:
+    rows = csv.reader(lines, strict=True)
+    while True:
+        number = lines.number + 1
+        try:
+            cells = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield Record(number, lines.taken(), None, Refused(f"不是有效的 CSV：{error}"))
+            rows = csv.reader(lines, strict=True)
+            continue
+        raw = lines.taken()
+        if cells:
+            yield _record(read, number, cells, raw)
+
+
+def _batched(records: Iterator[Record], size: int) -> Iterator[list[Record]]:
+    """Lists of records with about so many readings, or as many refused ones."""
+    batch: list[Record] = []
+    held = 0
+    for record in records:
+        batch.append(record)
+        held += 1 + (len(record.line.report.backfill) if record.line else 0)
+        if held >= size:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
 
 
 def _record(read: Callable[[int, Any], Line], number: int, record: Any, raw: str) -> Record:

@@ -1,4 +1,7 @@
-"""A batch leaves behind what the same lines leave behind one by one: random streams into two equal fleets."""
+"""A batch leaves behind what the same lines leave behind one by one: random streams into two equal fleets.
+
+Bodies of 2001, lines of CSV, and chunks of CSV, most of which goes the short way.
+"""
 
 import csv
 import io
@@ -18,8 +21,10 @@ from meters.finding import find_active_meter
 from meters.models import Account, Meter, MeterState
 from protocol.errors import ProtocolError
 from protocol.models import OutboundMessage, Peer
-from readings.bulk import take_lines
+from readings import bulk_quick
+from readings.bulk import take_lines, take_within
 from readings.bulk_lines import CsvReader, JsonReader, Parties, wire_data
+from readings.bulk_quick import Chunk, take_chunk
 from readings.callbacks import tell_cis
 from readings.intake import take_report
 from readings.models import Reading
@@ -80,15 +85,18 @@ class Stream:
         self.at = dict.fromkeys(range(METERS), self.now - NOW_MINUS + timedelta(hours=1))
         self.index = dict.fromkeys(range(METERS), Decimal(100))
         self.given = []
+        self.late = [1, 300, 1440, 1440, 1440, 0, -900, -1500, -3000, -6000, -20_000]
+        self.odd = 1.0
+        self.steps = [0, 1, 1, Decimal("0.0001"), 30, -1, -5, 500_000]
 
     def body(self):
         chance = self.chance
-        if self.given and chance.random() < 0.15:
+        if self.given and chance.random() < 0.15 * self.odd:
             return chance.choice(self.given)
         place = chance.randrange(METERS)
-        late = timedelta(minutes=chance.choice([1, 300, 1440, 1440, 1440, 0, -900, -1500, -3000, -6000, -20_000]))
+        late = timedelta(minutes=chance.choice(self.late))
         moment = min(self.at[place] + late, self.now + timedelta(minutes=chance.choice([0, 0, 0, 30])))
-        index = max(self.index[place] + chance.choice([0, 1, 1, Decimal("0.0001"), 30, -1, -5, 500_000]), Decimal(0))
+        index = max(self.index[place] + chance.choice(self.steps), Decimal(0))
         if late > timedelta(0):
             self.at[place] = min(moment, self.now)
             self.index[place] = index if index < 500_000 else self.index[place]
@@ -104,12 +112,12 @@ class Stream:
             "billingModel": "3",
             "readNum": str(index),
             "readDate": moment.strftime("%Y%m%d"),
-            "readTime": chance.choice(["235959", moment.strftime("%H%M%S"), moment.strftime("%H%M%S")]),
+            "readTime": "235959" if chance.random() < 0.3 * self.odd else moment.strftime("%H%M%S"),
             "addGas": {
                 (moment.date() - timedelta(days=day)).isoformat(): str(max(index - day * chance.choice([1, 1, -1]), 0))
                 for day in days
             },
-            "batteryCap": "5.4" if chance.random() < 0.1 else "6.14",
+            "batteryCap": "5.4" if chance.random() < 0.1 * self.odd else "6.14",
             "semaphore": "59.0%",
             "temperature": chance.choice(["", "-20.5"]),
             "valveState": chance.choice(["2", "2", "2", "3", "9"]),
@@ -125,18 +133,37 @@ def json_lines(drawn, fleet, parties):
         yield read(at, json.dumps({**body, **named}).encode())
 
 
-def csv_lines(drawn, fleet, parties):
+HEADER = ["company", "manufacturer", "meter_no", "read_at", "index", "valve", "battery_voltage", "temperature"]
+
+
+def rows(drawn, fleet):
     """The reports of the same bodies in the columns of an export; their days have no place there."""
     codes = {"2": "open", "3": "closed"}
-    read = CsvReader(
-        ["company", "manufacturer", "meter_no", "read_at", "index", "valve", "battery_voltage", "temperature"], parties
-    )
-    for at, (place, body) in enumerate(drawn, 1):
+    for place, body in drawn:
         day, time = body["readDate"], body["readTime"]
         moment = f"{day[:4]}-{day[4:6]}-{day[6:]}T{time[:2]}:{time[2:4]}:{time[4:]}+08:00"
         valve = codes.get(body["valveState"], "unknown")
         told = [valve, body["batteryCap"], body["temperature"]]
-        yield read(at, [COMPANY, FACTOR, number(fleet, place), moment, body["readNum"], *told])
+        yield [COMPANY, FACTOR, number(fleet, place), moment, body["readNum"], *told]
+
+
+def csv_lines(drawn, fleet, parties):
+    read = CsvReader(HEADER, parties)
+    for at, row in enumerate(rows(drawn, fleet), 1):
+        yield read(at, row)
+
+
+def take_json(drawn, parties, *, now):
+    return take_lines(list(json_lines(drawn, 1, parties)), now=now, tell_cis=True)
+
+
+def take_csv(drawn, parties, *, now):
+    return take_lines(list(csv_lines(drawn, 1, parties)), now=now, tell_cis=True)
+
+
+def take_csv_in_chunks(drawn, parties, *, now):
+    lines = [f"{','.join(row)}\n" for row in rows(drawn, 1)]
+    return take_chunk(Chunk(1, lines, HEADER, CsvReader(HEADER, parties)), now=now, tell_cis=True)
 
 
 def one_by_one(lines, *, now):
@@ -160,15 +187,17 @@ def close_valves(world):
     Command.objects.update(state="succeeded")
 
 
-@pytest.mark.parametrize("form", [json_lines, csv_lines])
+@pytest.mark.parametrize(
+    ("form", "take"), [(json_lines, take_json), (csv_lines, take_csv), (csv_lines, take_csv_in_chunks)]
+)
 @pytest.mark.parametrize("seed", range(4))
-def test_batches_leave_what_the_lines_leave_one_by_one(fleets, form, seed):
+def test_batches_leave_what_the_lines_leave_one_by_one(fleets, form, take, seed):
     stream, parties = Stream(f"{form.__name__} {seed}"), Parties()
-    for turn, size in enumerate((20, 3, 8, 2, 12, 5)):
+    for turn, size in enumerate((20, 3, 8, 1, 2, 1, 12, 5)):
         now = timezone.now()
         drawn = [stream.body() for _ in range(size)]
         expected = one_by_one(form(drawn, 0, parties), now=now)
-        taken = take_lines(list(form(drawn, 1, parties)), now=now, tell_cis=True)
+        taken = take(drawn, parties, now=now)
         assert [number for number, _ in taken.refused] == expected
         assert left_behind(0) == left_behind(1)
         if turn == 1:
@@ -176,6 +205,29 @@ def test_batches_leave_what_the_lines_leave_one_by_one(fleets, form, seed):
         if turn == 2:
             settle(through=timezone.localdate() - timedelta(days=3), now=now)
     assert Reading.objects.exclude(quality="valid").exists()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_next_readings_go_the_short_way(fleets, seed, monkeypatch):
+    """Nothing odd, but for one low battery."""
+    stream, parties = Stream(seed), Parties()
+    stream.late, stream.steps, stream.odd = [1, 60, 300], [0, 1, Decimal("0.5")], 0
+    usual = []
+
+    def noted(lines, **how):
+        usual.extend(line.number for line in lines)
+        return take_within(lines, **how)
+
+    monkeypatch.setattr(bulk_quick, "take_within", noted)
+    for turn in range(4):
+        now = timezone.now()
+        drawn = [stream.body() for _ in range(8)]
+        if turn == 2:
+            drawn[3] = (drawn[3][0], {**drawn[3][1], "batteryCap": "1"})
+        one_by_one(csv_lines(drawn, 0, parties), now=now)
+        take_csv_in_chunks(drawn, parties, now=now)
+        assert left_behind(0) == left_behind(1)
+        assert bool(usual) == (turn >= 2)
 
 
 def test_an_export_taken_again_is_known(fleets):
