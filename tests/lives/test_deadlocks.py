@@ -145,7 +145,7 @@ def test_a_new_version_of_a_price_meets_a_settlement_that_carries_a_balance(worl
     assert world.report(timezone.now(), "3", third)["echoCode"] == OK
 
     def take_up_elsewhere():
-        adjust(world, "2026-03-16", "8", code="单价")
+        done(elsewhere(lambda: adjust(world, "2026-03-16", "8", code="单价")))
         begun.append(elsewhere(lambda: settle(through=timezone.localdate(), now=timezone.now())))
         assert not until_done_or_waiting(begun[0])
 
