@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django import forms
+from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -29,13 +30,27 @@ class PeerForm(forms.ModelForm):
 
     class Meta:
         model = Peer
-        fields = ["kind", "name", "app_code", "url", "is_active", "allowed_addresses", "companies", "manufacturers"]
+        fields = [
+            *("kind", "name", "app_code", "url", "is_active", "allowed_addresses"),
+            *("max_concurrency", "max_per_second", "companies", "manufacturers"),
+        ]
         help_texts = {
             "allowed_addresses": _(
                 "IP addresses or networks this peer may call from, separated by commas; empty allows any."
             )
         }
         widgets = {"allowed_addresses": UnfoldAdminTextInputWidget()}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._explain("max_concurrency", str(settings.OUTBOX_PEER_CONCURRENCY))
+        self._explain("max_per_second", str(settings.OUTBOX_PEER_RATE or _("no limit")))
+
+    def _explain(self, name: str, setting: str) -> None:
+        """What holds when a limit is left empty; who may only look has no such field."""
+        if name in self.fields:
+            text = _("Over all senders together, from the next message on. Empty: the platform's setting (%s).")
+            self.fields[name].help_text = text % setting
 
     def clean(self) -> dict[str, Any]:
         """A peer without the scope that its kind is tied to could say nothing (R1)."""

@@ -64,6 +64,7 @@ class PeerAdmin(PeerActs, ReferredTo):
         shown: list[Any] = [
             (None, {"fields": ["kind", "name", "is_active"]}),
             (_("On the wire"), {"fields": ["app_code", *secret, "url", "allowed_addresses"]}),
+            (_("Sending to this peer"), {"fields": ["max_concurrency", "max_per_second"]}),
             (_("Speaks for"), {"fields": ["companies", "manufacturers"]}),
         ]
         if obj is not None:
