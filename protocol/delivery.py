@@ -20,7 +20,7 @@ from protocol.breaker import Results, note_results
 from protocol.lanes import ClaimedLane, Done
 from protocol.models import DeliveryState
 from protocol.recording import Result, record, result_of
-from protocol.sending import Courier, LaneEnd, Outcome, Parcel
+from protocol.sending import Courier, LaneEnd, Parcel
 from protocol.shares import Round, plan
 from protocol.verdicts import retry_at
 
@@ -55,7 +55,7 @@ class Sender:
     _to_release: list[Done] = field(default_factory=list)
 
     def run(self) -> int:
-        with Courier(goes_on=_goes_on) as courier:
+        with Courier(reads=result_of, goes_on=_goes_on) as courier:
             while True:
                 stopping = self.stops()
                 round_ = Round() if stopping else self._claim(courier)
@@ -71,7 +71,7 @@ class Sender:
             return RELEASE_AGAIN_SECONDS
         return IDLE_SECONDS
 
-    def _claim(self, courier: Courier) -> Round:
+    def _claim(self, courier: Courier[Result]) -> Round:
         now = timezone.now()
         round_ = plan(busy=self._busy, now=now)
         if round_.claimed:
@@ -80,9 +80,9 @@ class Sender:
             courier.carry([Parcel(lane, round_.peers[lane.peer_id]) for lane in round_.claimed])
         return round_
 
-    def _take_results(self, courier: Courier, *, wait: float) -> None:
+    def _take_results(self, courier: Courier[Result], *, wait: float) -> None:
         """All that has come in, at least one unless `wait` is over."""
-        outcomes: list[Outcome] = []
+        results: list[Result] = []
         ends: list[ClaimedLane] = []
         try:
             item = courier.results.get(timeout=wait)
@@ -90,27 +90,26 @@ class Sender:
                 if isinstance(item, LaneEnd):
                     ends.append(item.claimed)
                 else:
-                    outcomes.append(item)
-                if len(outcomes) >= settings.OUTBOX_BATCH:
+                    results.append(item)
+                if len(results) >= settings.OUTBOX_BATCH:
                     break
                 item = courier.results.get_nowait()
         except Empty:
             pass
-        self._record(outcomes)
+        self._record(results)
         for claimed in ends:
             self._busy[claimed.peer_id] -= 1
         self._release([*self._to_release, *map(self._done, ends)])
 
-    def _record(self, outcomes: list[Outcome]) -> None:
-        if not outcomes:
+    def _record(self, results: list[Result]) -> None:
+        if not results:
             return
         now = timezone.now()
-        results = [result_of(outcome) for outcome in outcomes]
         for result in record(results, now=now):
             claimed = result.outcome.claimed
             self._last[claimed.peer_id, claimed.lane] = result
         _note(results, now=now)
-        self.sent += len(outcomes)
+        self.sent += len(results)
 
     def _done(self, claimed: ClaimedLane) -> Done:
         """When the lane is due again: at once for what comes next, later for a message that has to wait."""
@@ -127,9 +126,9 @@ class Sender:
         self._to_release = lanes.release(done)
 
 
-def _goes_on(outcome: Outcome) -> bool:
+def _goes_on(result: Result) -> bool:
     """The next of a lane goes out once this one has ended, however it did."""
-    return result_of(outcome).state != DeliveryState.PENDING
+    return result.state != DeliveryState.PENDING
 
 
 def _note(results: list[Result], *, now: datetime) -> None:

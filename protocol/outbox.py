@@ -36,10 +36,19 @@ class AnswerReader(Protocol):
     def __call__(self, *, message: OutboundMessage, answer: dict[str, Any], now: datetime) -> None: ...
 
 
+class Ended(NamedTuple):
+    """What a reader of many answers is told of a message; making the model of each took longer than sending it."""
+
+    pk: int
+    lane: int
+    state: str
+    created_at: datetime
+
+
 class Answered(NamedTuple):
     """A message that has ended (`message.state`) and the peer's answer to it ({} for none)."""
 
-    message: OutboundMessage
+    message: Ended
     answer: dict[str, Any]
 
 

@@ -18,7 +18,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.utils.module_loading import import_string
 
 from protocol.models import DeliveryState, OutboundMessage
-from protocol.outbox import Answered, BatchAnswerReader, answer_reader
+from protocol.outbox import Answered, BatchAnswerReader, Ended, answer_reader
 from protocol.sending import Outcome
 from protocol.transactions import atomically
 from protocol.verdicts import Verdict, is_dead, judge
@@ -26,29 +26,29 @@ from protocol.verdicts import Verdict, is_dead, judge
 logger = logging.getLogger(__name__)
 
 # Rows travel as one JSON text, which both sides read much faster than arrays of texts.
-_ROWS = """
-    json_to_recordset(%(rows)s::json) AS done(id bigint, created_at timestamptz, state text, tries int,
-        started_at timestamptz, duration_ms int, http_status smallint, echo_code text, answer text, error text)
-"""
-_ATTEMPTS = f"""
-    INSERT INTO protocol_outboundattempt
-        (message_id, message_created_at, attempted_at, duration_ms, http_status, echo_code, answer, error)
-    SELECT id, created_at, started_at, duration_ms, http_status,
-        left(echo_code, 16), left(answer, 1000), left(error, 200)
-    FROM {_ROWS}
-"""  # noqa: S608  (no value in it)
 # A sender whose lease ran out may report late: what another has finished stays finished. The range spares the planner
 # all partitions but one or two.
-_OUTCOMES = f"""
+_RECORD = """
+    WITH done AS MATERIALIZED (
+        SELECT * FROM json_to_recordset(%(rows)s::json) AS done(id bigint, created_at timestamptz, state text,
+            tries int, started_at timestamptz, duration_ms int, http_status smallint, echo_code text, answer text,
+            error text)
+    ), attempted AS (
+        INSERT INTO protocol_outboundattempt
+            (message_id, message_created_at, attempted_at, duration_ms, http_status, echo_code, answer, error)
+        SELECT id, created_at, started_at, duration_ms, http_status,
+            left(echo_code, 16), left(answer, 1000), left(error, 200)
+        FROM done
+    )
     UPDATE protocol_outboundmessage m
     SET state = done.state, tries = done.tries, answer = done.answer, claimed_at = done.started_at,
         finished_at = CASE WHEN done.state <> 'pending' THEN %(now)s::timestamptz END,
         stuck_at = CASE WHEN done.state IN ('rejected', 'dead') THEN %(now)s::timestamptz END
-    FROM {_ROWS}
+    FROM done
     WHERE m.id = done.id AND m.created_at = done.created_at AND m.state = 'pending'
       AND m.created_at BETWEEN %(first)s AND %(last)s
     RETURNING m.id
-"""  # noqa: S608  (no value in it)
+"""
 # In the order of the model's fields.
 _READ_FIELDS = ("id", "peer_id", "code", "lane", "body", "state", "once_only", "tries", "answer", "created_at")
 
@@ -156,8 +156,7 @@ def _write_rows(group: Sequence[Result], *, now: datetime) -> set[int]:
         "last": max(moments),
     }
     with connection.cursor() as cursor:
-        cursor.execute(_ATTEMPTS, values)
-        cursor.execute(_OUTCOMES, values)
+        cursor.execute(_RECORD, values)
         return {pk for (pk,) in cursor.fetchall()}
 
 
@@ -185,14 +184,18 @@ def _message(result: Result) -> OutboundMessage:
     )
 
 
+def _ended(result: Result) -> Ended:
+    mail = result.outcome.mail
+    return Ended(pk=mail.id, lane=result.outcome.claimed.lane, state=result.state, created_at=mail.created_at)
+
+
 def _read_answers(finished: list[Result], together: bool, *, now: datetime) -> None:
     if not finished or (reader := answer_reader(finished[0].outcome.mail.code)) is None:
         return
-    answers = [Answered(_message(result), result.verdict.answer) for result in finished]
     many = settings.OUTBOX_BATCH_ANSWER_READERS.get(finished[0].outcome.mail.code)
-    if many and together and len(answers) > 1:
+    if many and together and len(finished) > 1:
         read_many: BatchAnswerReader = import_string(many)
-        read_many(answers=answers, now=now)
+        read_many(answers=[Answered(_ended(result), result.verdict.answer) for result in finished], now=now)
         return
-    for answered in answers:
-        reader(message=answered.message, answer=answered.answer, now=now)
+    for result in finished:
+        reader(message=_message(result), answer=result.verdict.answer, now=now)

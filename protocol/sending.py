@@ -8,14 +8,18 @@ import logging
 import threading
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from queue import SimpleQueue
+from typing import Generic, TypeVar
 
 import aiohttp
 from django.conf import settings
 from django.utils import timezone
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 from protocol.lanes import ClaimedLane, Mail
 from protocol.models import Peer
@@ -28,6 +32,7 @@ except ImportError:  # There is none for Windows.
     new_event_loop = asyncio.new_event_loop  # type: ignore[assignment]
 
 logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
 MAX_ANSWER_BYTES = 64 * 1024
 
 
@@ -59,21 +64,21 @@ class LaneEnd:
     claimed: ClaimedLane
 
 
-class Courier:
-    """Carries lanes: the mail of each one after another, until a try fails or `goes_on` says no; lanes side by side.
+class Courier(Generic[Result]):
+    """Carries lanes: the mail of each one after another, until `goes_on` says no to a result; lanes side by side.
 
-    Each try becomes an Outcome in `results`, in order, then a LaneEnd for the lane.
+    `reads` makes each Outcome a result, which comes into `results`, in order, then a LaneEnd for the lane.
     """
 
-    def __init__(self, *, goes_on: Callable[[Outcome], bool]) -> None:
-        self.results: SimpleQueue[Outcome | LaneEnd] = SimpleQueue()
-        self._goes_on = goes_on
+    def __init__(self, *, reads: Callable[[Outcome], Result], goes_on: Callable[[Result], bool]) -> None:
+        self.results: SimpleQueue[Result | LaneEnd] = SimpleQueue()
+        self._reads, self._goes_on = reads, goes_on
         self._loop = new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._ready, self._end = threading.Event(), asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
 
-    def __enter__(self) -> "Courier":
+    def __enter__(self) -> "Courier[Result]":
         self._thread.start()
         self._ready.wait()
         return self
@@ -113,9 +118,9 @@ class Courier:
             for mail in parcel.claimed.mail:
                 if _too_late(parcel.claimed):
                     break
-                outcome = await _send(self._session, parcel, mail)
-                self.results.put(outcome)
-                if not self._goes_on(outcome):
+                result = self._reads(await _send(self._session, parcel, mail))
+                self.results.put(result)
+                if not self._goes_on(result):
                     break
         finally:
             self.results.put(LaneEnd(parcel.claimed))
@@ -175,18 +180,30 @@ async def _send(session: aiohttp.ClientSession, parcel: Parcel, mail: Mail) -> O
 
 
 async def _post(session: aiohttp.ClientSession, peer: Peer, mail: Mail, *, now: datetime) -> tuple[int, str]:
-    headers = signed_headers(app_code=peer.app_code, app_secret=peer.app_secret, now=now)
-    headers["Accept-Encoding"] = "identity"
-    url = peer.url.rstrip("/") + message_path(mail.code)
+    headers = _headers(peer.app_code, peer.app_secret, int(now.timestamp()))
+    url = _url(peer.url, mail.code)
     async with session.post(url, data=mail.body.encode(), headers=headers, allow_redirects=False) as response:
         body = _unpacked(await _bounded(response), encoding=response.headers.get("Content-Encoding", ""))
         return response.status, body.decode("utf-8", errors="replace").replace("\x00", "")
 
 
+@lru_cache(maxsize=256)
+def _headers(app_code: str, app_secret: str, second: int) -> Mapping[str, str]:
+    """A signature says the second: those of the same second are the same."""
+    now = datetime.fromtimestamp(second, UTC)
+    signed = signed_headers(app_code=app_code, app_secret=app_secret, now=now)
+    return CIMultiDictProxy(CIMultiDict({**signed, "Accept-Encoding": "identity", "User-Agent": "open-gas-das"}))
+
+
+@lru_cache(maxsize=1024)
+def _url(base: str, code: str) -> URL:
+    return URL(base.rstrip("/") + message_path(code))
+
+
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:
     """An endless answer costs at most this much, and at most the total time-out."""
     chunks, size = [], 0
-    async for chunk in response.content.iter_any():
+    while chunk := await response.content.readany():
         chunks.append(chunk)
         size += len(chunk)
         if size > MAX_ANSWER_BYTES:

@@ -17,7 +17,7 @@ from commands.queue import ask_valve
 from meters.models import Account, BillingModel, Meter, MeterStatus, ValveState
 from protocol.fields import ChoiceField, NumberField, WireSerializer
 from protocol.models import DeliveryState, OutboundMessage
-from protocol.outbox import Answered, cis_peers, enqueue
+from protocol.outbox import Answered, Ended, cis_peers, enqueue
 from protocol.wire import day_text, decimal_text, local
 from readings.answers import MeterNames
 
@@ -88,7 +88,8 @@ class _Kept:
 
 def keep_cis_answer(*, message: OutboundMessage, answer: dict[str, Any], now: datetime) -> None:
     """Keep what a CIS answered to a reading on the meter; what cannot be read of it is left out."""
-    keep_cis_answers(answers=[Answered(message, answer)], now=now)
+    ended = Ended(pk=message.pk, lane=message.lane, state=message.state, created_at=message.created_at)
+    keep_cis_answers(answers=[Answered(ended, answer)], now=now)
 
 
 def keep_cis_answers(*, answers: Sequence[Answered], now: datetime) -> None:
@@ -110,7 +111,7 @@ def _lock_accounts(wishing: list[int]) -> None:
         list(settled_by_cis.select_for_update(of=("self",)).order_by("is_heir", "meter_id"))
 
 
-def _keep(answers: list[tuple[OutboundMessage, _Kept]], *, now: datetime) -> None:
+def _keep(answers: list[tuple[Ended, _Kept]], *, now: datetime) -> None:
     """One answer per meter, in order of their ids."""
     kept_now = _update_states(answers, now=now)
     for message, kept in answers:
@@ -119,7 +120,7 @@ def _keep(answers: list[tuple[OutboundMessage, _Kept]], *, now: datetime) -> Non
             _ask_valve(message.lane, wish, ordinary=kept.control == ORDINARY_CLOSING, now=now)
 
 
-def _update_states(answers: list[tuple[OutboundMessage, _Kept]], *, now: datetime) -> set[int]:
+def _update_states(answers: list[tuple[Ended, _Kept]], *, now: datetime) -> set[int]:
     """The meters that take their answer: a message sent again late must not bring back what the CIS has corrected."""
     rows = [
         {

@@ -199,7 +199,7 @@ def test_a_claim_is_a_lease(world, receiver, settings):
 
 def carry(world, claimed):
     """What a courier brings back of these lanes."""
-    with Courier(goes_on=lambda outcome: True) as courier:
+    with Courier(reads=lambda outcome: outcome, goes_on=lambda outcome: True) as courier:
         courier.carry([Parcel(lane, world.cis_peer) for lane in claimed])
         items = [courier.results.get(timeout=10) for lane in claimed for _ in (*lane.mail, "end")]
     return [item for item in items if isinstance(item, Outcome)]
