@@ -35,7 +35,10 @@ from readings.serializers import TELEMETRY_FIELDS
 _ODD_NUMBER: Final = re.compile(
     r"""[,"\n]\s*[+-]?(?:[.][0-9]|(?:0(?:[xX][0-9a-fA-F_]+|[oO][0-7_]+|[bB][01_]+)|[0-9][0-9.]*_[0-9_.]*)\s*[,"\r\n])"""
 )
-_MONTH: Final = re.compile(r"([12]\d{3})-(\d\d)-\d\d[T ]\d\d:")
+# Without one of these there is none of them; looking for texts is a small part of what the expression takes.
+_ODD_MARKS: Final = ("x", "X", "_", "O", "B", "0o", ",.", "+.", "-.", " .", '".', "+0b", "-0b", " 0b", '"0b')
+_BINARY: Final = re.compile(r"[01_]+\s*[,\"\r\n]")
+_MONTH: Final = re.compile(r"([12][0-9]{3})-(0[1-9]|1[0-2])")
 
 
 @dataclass(slots=True)
@@ -51,7 +54,7 @@ class Chunk:
 
     def __post_init__(self) -> None:
         self.text = "".join(self.lines)
-        self.months = frozenset(months_of(self.text))
+        self.months = months_of(self)
 
 
 def take_chunk(chunk: Chunk, *, now: datetime, tell_cis: bool, dry_run: bool = False) -> Taken:
@@ -61,11 +64,16 @@ def take_chunk(chunk: Chunk, *, now: datetime, tell_cis: bool, dry_run: bool = F
     return _take(chunk, now=now, tell_cis=tell_cis, dry_run=dry_run)
 
 
-def months_of(text: str) -> set[datetime]:
-    """The months that CSV speaks of, and those before: partitions begin at midnights UTC."""
-    found = set(_MONTH.findall(text))
-    firsts = {datetime(int(year), int(month), 1, tzinfo=UTC) for year, month in found if 1 <= int(month) <= 12}
-    return firsts | {first - timedelta(days=1) for first in firsts}
+def months_of(chunk: Chunk) -> frozenset[datetime]:
+    """The months that the lines speak of, and those before: partitions begin at midnights UTC."""
+    place = chunk.read.places["read_at"]
+    if '"' in chunk.text:
+        found = {"-".join(month) for month in _MONTH.findall(chunk.text)}
+    else:
+        found = {line.split(",", place + 1)[place][:7] for line in chunk.lines if line.count(",") >= place}
+    matched = (_MONTH.fullmatch(month) for month in found)
+    firsts = {datetime(int(month[1]), int(month[2]), 1, tzinfo=UTC) for month in matched if month}
+    return frozenset(firsts | {first - timedelta(days=1) for first in firsts})
 
 
 @atomically
@@ -145,8 +153,19 @@ def _take_ordinary(chunk: Chunk, *, now: datetime, tell_cis: bool) -> tuple[Take
     return taken, left
 
 
+def has_odd_number(text: str) -> bool:
+    """Whether PostgreSQL may take a cell of CSV for a number that is none here."""
+    if any(mark in text for mark in _ODD_MARKS):
+        return bool(_ODD_NUMBER.search(text))
+    # Hexadecimal device ids begin like this as well.
+    place = text.find(",0b")
+    while place >= 0 and not _BINARY.match(text, place + 3):
+        place = text.find(",0b", place + 3)
+    return place >= 0
+
+
 def _copy(chunk: Chunk) -> None:
-    if _ODD_NUMBER.search(chunk.text):
+    if has_odd_number(chunk.text):
         raise DataError("PostgreSQL may take a number that is none here")
     columns = ", ".join(f'"{name.strip()}"' for name in chunk.header)
     statement = f"COPY bulk_incoming ({columns}) FROM STDIN (FORMAT csv, FORCE_NULL ({columns}))"

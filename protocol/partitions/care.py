@@ -79,11 +79,11 @@ def make_partitions(*, now: datetime, tables: Iterable[PartitionedTable] | None 
 
 
 def make_partitions_for(moments: Iterable[datetime], *, label: str, now: datetime) -> Care:
-    """Make those of one table (model label) in which rows of these moments will lie; strays get none."""
+    """Make those of one table (model label) in which rows of these moments will lie; strays and the future get none."""
     care = Care()
     for table in _in_use([declared_table(label)]):
         since, existing = rescued_since(table, now=now), spans_of(table.table)
-        spans = {table.interval.span(moment) for moment in moments if moment >= since}
+        spans = {table.interval.span(moment) for moment in moments if since <= moment <= now}
         _make(table, [gap for span in sorted(spans) for gap in span.without(existing)], care)
     return care
 

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from meters.models import Account, Meter, MeterState
 from protocol.models import OutboundMessage, Peer
+from protocol.partitions.catalog import partitions_of
 from readings import bulk_quick
 from readings.models import Reading
 from readings.settlement import settle
@@ -341,3 +342,15 @@ def test_broken_off_it_is_run_again(fleet, write, monkeypatch):
     assert (status, summary.split(";")[0]) == (0, "2 lines with new readings, 1 known, 0 refused")
     assert MeterState.objects.get().index == 30
     assert OutboundMessage.objects.count() == 3
+
+
+def test_old_months_get_partitions_and_years_to_come_do_not(fleet, write):
+    before = {one.name for one in partitions_of("readings_reading")}
+    old = timezone.localtime().replace(day=15) - timedelta(days=300)
+    lines = [row(3, "10", read_at=f"{old:%Y-%m-%d}T08:00:00+08:00"), row(3, "10", read_at="2999-01-01T08:00:00+08:00")]
+    status, summary, _ = run(write(HEADER, *lines))
+    assert (status, summary.split(";")[0]) == (1, "1 lines with new readings, 0 known, 1 refused")
+    made = {one.name for one in partitions_of("readings_reading")} - before
+    assert f"readings_reading_p{old:%Y%m}01" in made
+    assert not any("p299" in name for name in made)
+    assert Reading.objects.get().quality == "early"
