@@ -47,6 +47,10 @@ class PrettyTexts(BaseModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer(*self.texts)
 
+    @admin.display(description=_("peer"))
+    def peer_name(self, row: InboundMessage | OutboundMessage) -> str:
+        return row.peer.name
+
     @admin.display(description=_("body"))
     def pretty_body(self, row: InboundMessage | OutboundMessage) -> SafeString:
         return pretty_json(row.body)
@@ -59,7 +63,7 @@ class PrettyTexts(BaseModelAdmin):
 @admin.register(InboundMessage)
 class InboundMessageAdmin(ProcessAgain, PrettyTexts, LargeTableAdmin):
     company_path = "company"
-    list_display = ["serial_no", "code", "peer", "outcome", "echo_code", "received_at"]
+    list_display = ["serial_no", "code", "peer_name", "outcome", "echo_code", "received_at"]
     list_select_related = ["peer"]
     list_filter = ["succeeded", CodeFilter, "peer", CompanyFilter, DayReceivedFilter]
     search_fields = ["serial_no__exact"]
@@ -109,8 +113,7 @@ class OutboundMessageAdmin(Reconciles, PrettyTexts, LargeTableAdmin):
     list_display = [
         "serial_no",
         "code",
-        "peer",
-        "lane",
+        "peer_name",
         "shown_state",
         "last_failure",
         "tries",

@@ -5,10 +5,14 @@ from django.test import RequestFactory
 
 from commands.models import Command
 from meters.models import Meter
+from office.command_acts import ACTS as COMMAND_ACTS
+from office.meter_acts import ACTS as METER_ACTS
 from protocol.models import OutboundMessage
-from staff.acts import put_on_record
+from staff.acts import act_name, put_on_record
 from staff.failures import failure_words
 from staff.filter_words import filter_words
+from staff.message_acts import SEND, WITHDRAW
+from staff.peer_acts import ACTS as PEER_ACTS
 from staff.templatetags.staff_acts import changes
 from tests.admin.rows import make_meter, make_parties, make_person
 from tests.staff.conftest import employ
@@ -74,6 +78,15 @@ def test_the_facts_of_an_act(rows):
     assert line("Filter", "–", "State: dead") in sent
     paused = told(by=chief, act="peer.pause", target=rows.peer, before={"state": "closed"}, after={"state": "open"})
     assert line("Sending", "running", "paused after failures") in paused
+
+
+def test_every_act_of_the_rooms_has_a_name():
+    acts = [f"meter.{act}" for act in METER_ACTS] + [f"command.{act}" for act in COMMAND_ACTS]
+    acts += [f"peer.{act}" for act in PEER_ACTS] + [act.name for act in (SEND, WITHDRAW)]
+    acts += ["bulk.start", "bulk.cancel", "alarm.acknowledge", "alarm.clear", "reading.review", "reconcile.send_again"]
+    acts += ["inbound.process_again", "export.file", "export.cancel", "export.download", "export.stream"]
+    acts += ["token.make", "token.revoke", "company.add", "peer.change", "user.delete"]
+    assert [act for act in acts if act_name(act) == act] == []
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ document.addEventListener("DOMContentLoaded", () => {
     const words = document.querySelector("meta[name=das-words]")?.dataset;
     if (!words) return;
     const drawn = {gas_meter: words.home, dock_to_right: words.sidebar, menu: words.sidebar, close: words.close,
-        search: words.search, more_vert: words.more, add: words.add};
+        search: words.search, more_vert: words.more, more_horiz: words.more, add: words.add};
     const iconOf = one => (one.matches(".material-symbols-outlined") ? one : one.querySelector(".material-symbols-outlined"))?.textContent.trim();
     const textOf = one => {
         const copy = one.cloneNode(true);
