@@ -106,6 +106,27 @@ def test_the_closing_index_is_at_least_the_last_valid_one(world, index, code):
         assert Account.objects.get(meter__meter_no=METER).settled_volume == Decimal(index)
 
 
+@pytest.mark.parametrize(("index", "code"), [("71.9999", "9999"), ("72", "0000")])
+@pytest.mark.parametrize("end", ["1002", "1009"])
+def test_a_meter_whose_clock_is_ahead_has_used_what_it_says(world, end, index, code):
+    """Its last reading is five minutes from now: the closing reading comes before it, and must not be below it."""
+    register(world)
+    report(world, timezone.now() - timedelta(hours=1), "70")
+    report(world, timezone.now() + timedelta(minutes=5), "72")
+    before = snapshot()
+    if end == "1009":
+        answer, field = replace(world, old=index), "oldNum"
+    else:
+        answer, field = about(world, "1002", initNum=index, reason="拆表", sdateTime=day(0)), "initNum"
+    assert answer["echoCode"] == code
+    if code == "9999":
+        assert answer["echoMsg"] == f"{field} 不能小于最近一次有效读数"
+        assert snapshot() == before
+    else:
+        call_command("settle", through=timezone.localdate())
+        assert Account.objects.get(meter__meter_no=METER).settled_volume == 72
+
+
 @pytest.mark.parametrize("pay_mode", ["1", "2"])
 @pytest.mark.parametrize("billing_model", ["1", "2", "3"])
 def test_the_customer_goes_along(world, billing_model, pay_mode):
