@@ -48,6 +48,14 @@ class Taken:
     flagged: int = 0
     told: int = 0
 
+    def add(self, other: "Taken") -> None:
+        self.lines += other.lines
+        self.known += other.known
+        self.refused += other.refused
+        self.readings += other.readings
+        self.flagged += other.flagged
+        self.told += other.told
+
 
 def take_lines(lines: Sequence[Line], *, now: datetime, tell_cis: bool, dry_run: bool = False) -> Taken:
     """Take a batch of lines in their order, all of it or nothing; `dry_run` undoes it at the end.

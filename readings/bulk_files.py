@@ -16,6 +16,8 @@ from protocol.errors import ProtocolError, Refused
 from readings.bulk_lines import REJECT_COLUMNS, CsvReader, HeaderInvalid, JsonReader, Line, Parties
 from readings.bulk_quick import Chunk
 
+# Readings on the usual way, each of which is an object, in a transaction.
+FEW: Final = 5_000
 # What cannot be decoded is kept as it is, refused, and written to the rejects byte by byte.
 _DECODING: Final[dict[str, Any]] = {"encoding": "utf-8-sig", "errors": "surrogateescape", "newline": ""}
 _ENCODING: Final[dict[str, Any]] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
@@ -70,9 +72,9 @@ class Source:
         self.rejects_head = ""
 
     def batches(self, size: int) -> Iterator[list[Record] | Chunk]:
-        """In turn, with about `size` readings each; a Chunk where every line is a record of its own."""
+        """In turn: a Chunk of `size` lines where each is a record of its own, else at most FEW readings at a time."""
         if self.is_json:
-            yield from _batched(self._json(), size)
+            yield from _batched(self._json(), min(size, FEW))
             return
         text = io.TextIOWrapper(self.file, **_DECODING)
         try:
@@ -94,7 +96,7 @@ class Source:
         while ahead := lines.ahead(size):
             # A quoted cell that goes on in the next line leaves its own with an odd number of quotes.
             if any(line.count('"') % 2 for line in ahead):
-                yield from _batched(islice(_rows(lines, read), size), size)
+                yield from _batched(islice(_rows(lines, read), min(size, FEW)), size)
             else:
                 yield Chunk(lines.number + 1, lines.skip(ahead), header, read)
 

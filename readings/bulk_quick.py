@@ -38,6 +38,8 @@ _ODD_NUMBER: Final = re.compile(
 # Without one of these there is none of them; looking for texts is a small part of what the expression takes.
 _ODD_MARKS: Final = ("x", "X", "_", "O", "B", "0o", ",.", "+.", "-.", " .", '".', "+0b", "-0b", " 0b", '"0b')
 _BINARY: Final = re.compile(r"[01_]+\s*[,\"\r\n]")
+# So many lines at most are held as objects of Python at a time.
+_FEW: Final = 2_000
 _MONTH: Final = re.compile(r"([12][0-9]{3})-(0[1-9]|1[0-2])")
 
 
@@ -52,16 +54,34 @@ class Chunk:
     text: str = field(init=False, repr=False)
     months: frozenset[datetime] = field(init=False)
 
+    def halves(self) -> "list[Chunk]":
+        middle = len(self.lines) // 2
+        parts = (self.number, self.lines[:middle]), (self.number + middle, self.lines[middle:])
+        return [Chunk(number, lines, self.header, self.read) for number, lines in parts]
+
     def __post_init__(self) -> None:
         self.text = "".join(self.lines)
         self.months = months_of(self)
 
 
 def take_chunk(chunk: Chunk, *, now: datetime, tell_cis: bool, dry_run: bool = False) -> Taken:
-    """As `readings.bulk.take_lines`; lines that cannot be understood are among the refused ones."""
+    """As `readings.bulk.take_lines`; lines that cannot be understood are among the refused ones.
+
+    Where PostgreSQL cannot read a line, the chunk is halved until few go the usual way for it: then each part is a
+    transaction.
+    """
+    how: dict[str, Any] = {"now": now, "tell_cis": tell_cis, "dry_run": dry_run}
     if not dry_run:
         make_partitions_for(chunk.months, label=Reading._meta.label, now=now)
-    return _take(chunk, now=now, tell_cis=tell_cis, dry_run=dry_run)
+    try:
+        return _take(chunk, **how)
+    except DataError:
+        if len(chunk.lines) <= _FEW:
+            return _take_rest(chunk, range(len(chunk.lines)), **how)
+    taken = Taken()
+    for part in chunk.halves():
+        taken.add(take_chunk(part, **how))
+    return taken
 
 
 def months_of(chunk: Chunk) -> frozenset[datetime]:
@@ -78,30 +98,17 @@ def months_of(chunk: Chunk) -> frozenset[datetime]:
 
 @atomically
 def _take(chunk: Chunk, *, now: datetime, tell_cis: bool, dry_run: bool) -> Taken:
-    taken = Taken()
-    left: Sequence[int] = range(len(chunk.lines))
-    try:
-        # A savepoint: what PostgreSQL cannot read, the usual way refuses line by line.
-        with transaction.atomic():
-            taken, left = _take_ordinary(chunk, now=now, tell_cis=tell_cis)
-    except DataError:
-        taken = Taken()
-    _add(taken, _take_rest(chunk, left, now=now, tell_cis=tell_cis))
+    taken, left = _take_ordinary(chunk, now=now, tell_cis=tell_cis)
+    for place in range(0, len(left), _FEW):
+        taken.add(_take_rest(chunk, left[place : place + _FEW], now=now, tell_cis=tell_cis))
     if dry_run:
         transaction.set_rollback(True)
     return taken
 
 
-def _add(taken: Taken, rest: Taken) -> None:
-    taken.lines += rest.lines
-    taken.known += rest.known
-    taken.readings += rest.readings
-    taken.flagged += rest.flagged
-    taken.told += rest.told
-    taken.refused = rest.refused
-
-
-def _take_rest(chunk: Chunk, left: Sequence[int], *, now: datetime, tell_cis: bool) -> Taken:
+@atomically
+def _take_rest(chunk: Chunk, left: Sequence[int], *, now: datetime, tell_cis: bool, dry_run: bool = False) -> Taken:
+    """The lines at these places, on the usual way."""
     refused: list[tuple[int, ProtocolError]] = []
     lines: list[Line] = []
     for place, cells in zip(left, csv.reader([chunk.lines[place] for place in left], strict=True), strict=True):
@@ -112,6 +119,8 @@ def _take_rest(chunk: Chunk, left: Sequence[int], *, now: datetime, tell_cis: bo
             refused.append((chunk.number + place, error))
     rest = take_within(lines, now=now, tell_cis=tell_cis) if lines else Taken()
     rest.refused = sorted([*refused, *rest.refused], key=lambda one: one[0])
+    if dry_run:
+        transaction.set_rollback(True)
     return rest
 
 

@@ -14,8 +14,8 @@ from readings.bulk_files import Opened, Record, Rejects, Source, opened
 from readings.bulk_lines import HeaderInvalid, Parties
 from readings.bulk_quick import Chunk, take_chunk
 
-# A live report of a meter waits while its batch is written: about a second.
-BATCH_READINGS = 20_000
+# A live report of a meter waits while its batch is written: a second or two.
+BATCH_READINGS = 50_000
 
 
 class Command(BaseCommand):
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--rejects", metavar="FILE", type=Path, help="where refused lines go; else: why, to stderr")
         parser.add_argument("--dry-run", action="store_true", help="do all of it, batch by batch, and undo it")
-        parser.add_argument("--batch", type=int, default=BATCH_READINGS, metavar="N", help="readings per transaction")
+        parser.add_argument("--batch", type=int, default=BATCH_READINGS, metavar="N", help="lines per transaction")
         parser.add_argument("--no-progress", action="store_true", help="no progress bar on the terminal")
 
     @no_translations
