@@ -1,6 +1,8 @@
 "use strict";
 // What the theme leaves to the mouse or to the eye: names for controls that are only drawn, and the keyboard.
 document.addEventListener("DOMContentLoaded", () => {
+    // A browser that is busy forgets what the page wants to have the focus.
+    if (document.activeElement === document.body) document.querySelector("[autofocus]")?.focus();
     const words = document.querySelector("meta[name=das-words]")?.dataset;
     if (!words) return;
     const drawn = {gas_meter: words.home, dock_to_right: words.sidebar, menu: words.sidebar, close: words.close,
