@@ -106,8 +106,10 @@ class Command(models.Model):
             models.Index(fields=["peer", "serial_no"], name="command_of_request"),
             # Reader: the expiry sweep.
             models.Index(fields=["expires_at"], name="command_waiting", condition=Q(state__in=["queued", "sent"])),
-            # Readers: the home page's count of what failed, and the list it leads to.
-            models.Index(fields=["state", "id"], name="command_undone", condition=Q(state__in=["failed", "expired"])),
+            # Readers: the home page's count of what failed, and the lists of what was not done.
+            models.Index(
+                fields=["state", "id"], name="command_undone", condition=Q(state__in=["failed", "expired", "cancelled"])
+            ),
             # Reader: the figures of command success over time.
             models.Index(fields=["finished_at"], name="command_finished"),
         ]

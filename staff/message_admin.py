@@ -8,6 +8,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import BaseModelAdmin
 from django.contrib.auth.models import User
 from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.functions import JSONObject
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -124,7 +125,7 @@ class OutboundMessageAdmin(Reconciles, PrettyTexts, LargeTableAdmin):
     list_filter = [("state", StateFilter), CodeFilter, "peer", CompanyFilter, DayFilter, ("lane", LinkedFilter)]
     search_fields = ["serial_no__exact"]
     search_help_text = _("The whole serial number")
-    ordering = ["-id"]
+    ordering = ["-created_at", "-id"]
     fieldsets: ClassVar[Any] = [
         (None, {"fields": ["peer", "company", "code", "serial_no", "lane"]}),
         (
@@ -143,10 +144,11 @@ class OutboundMessageAdmin(Reconciles, PrettyTexts, LargeTableAdmin):
     change_form_outer_before_template = "staff/outbound_buttons.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With the outcome of the last try, looked up once per row shown."""
         own = {"message": OuterRef("pk"), "message_created_at": OuterRef("created_at")}
-        last = OutboundAttempt.objects.filter(**own).order_by("-id")
-        fields = {f"last_{name}": Subquery(last.values(name)[:1]) for name in ("echo_code", "error", "http_status")}
-        return super().get_queryset(request).annotate(**fields)
+        told = JSONObject(error="error", echo_code="echo_code", http_status="http_status")
+        last = OutboundAttempt.objects.filter(**own).order_by("-id").values(told=told)
+        return super().get_queryset(request).annotate(last_try=Subquery(last[:1]))
 
     @display(description=_("state"), label=STATE_LABELS)
     def shown_state(self, message: OutboundMessage) -> tuple[str, str]:
@@ -154,10 +156,11 @@ class OutboundMessageAdmin(Reconciles, PrettyTexts, LargeTableAdmin):
 
     @admin.display(description=_("reason of the last failure"))
     def last_failure(self, message: Any) -> str:
-        if message.state == DeliveryState.DELIVERED:
+        if message.state == DeliveryState.DELIVERED or message.last_try is None:
             return ""
-        status = f"HTTP {message.last_http_status}" if message.last_http_status else ""
-        return failure_words(message.last_error) or message.last_echo_code or status
+        last = message.last_try
+        status = f"HTTP {last['http_status']}" if last["http_status"] else ""
+        return failure_words(last["error"]) or last["echo_code"] or status
 
     def extra_lists(self, obj: OutboundMessage) -> Iterable[tuple[str, str]]:
         return [(str(_("Outbound messages of this lane")), list_url(OutboundMessage, lane=obj.lane))]

@@ -4,13 +4,13 @@ from datetime import date, timedelta
 from typing import Any, cast
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.urls import get_resolver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from protocol.models import Company, OutboundMessage
+from protocol.models import Company, DeliveryState, OutboundLane, OutboundMessage
 from protocol.reconciliation import day_of
 from protocol.undelivered import STUCK
 from staff.scope import companies_of
@@ -33,12 +33,16 @@ class CodeFilter(admin.SimpleListFilter):
 
 
 class StateFilter(admin.ChoicesFieldListFilter):
-    """What is stuck has an index of its own."""
+    """What is stuck has an index of its own, and what is pending has its lane."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[OutboundMessage]) -> QuerySet[OutboundMessage]:
         found = cast(QuerySet[OutboundMessage], super().queryset(request, queryset))
         values: Any = self.used_parameters.get(self.lookup_kwarg, [])
-        return found.filter(stuck_at__isnull=False) if values and set(values) <= set(STUCK) else found
+        if values and set(values) <= set(STUCK):
+            return found.filter(stuck_at__isnull=False)
+        if set(values) == {DeliveryState.PENDING}:
+            return found.filter(Exists(OutboundLane.objects.filter(peer=OuterRef("peer"), lane=OuterRef("lane"))))
+        return found
 
 
 class CompanyFilter(admin.SimpleListFilter):

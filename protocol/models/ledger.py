@@ -77,6 +77,10 @@ class InboundMessage(models.Model):
         verbose_name = _("inbound message")
         verbose_name_plural = _("inbound messages")
         indexes: ClassVar = [
+            # Reader: the list of whoever sees some companies only.
+            models.Index(fields=["company", "received_at"], name="inbound_of_company"),
+            # Reader: the list of one code; nearly all are 2001, which come up soon without.
+            models.Index(fields=["code", "received_at"], name="inbound_of_rare_code", condition=~Q(code="2001")),
             # Reader: the admin's list of what was refused.
             models.Index(fields=["received_at"], name="inbound_failed", condition=Q(succeeded=False)),
             # Reader: the admin's search for a serial; what succeeded is found by its InboundSerial.

@@ -2,7 +2,6 @@
 
 from typing import ClassVar
 
-from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -86,8 +85,12 @@ class OutboundMessage(models.Model):
             models.Index(fields=["lane", "id"], name="outbound_of_lane"),
             # Readers: the lists of what needs a person; sending it again.
             models.Index(fields=["stuck_at", "id"], name="outbound_stuck", condition=Q(stuck_at__isnull=False)),
-            # Reader: the reconciliation of a day.
-            BrinIndex(fields=["created_at"], name="outbound_day", pages_per_range=32, autosummarize=True),
+            # Readers: the staff's list, newest first, and of a day; the home page's figures.
+            models.Index(fields=["created_at"], name="outbound_made"),
+            # Readers: the list of whoever sees some companies only, the reconciliation of a company's day.
+            models.Index(fields=["company", "created_at"], name="outbound_of_company"),
+            # Reader: the list of one code; most are 2001, which come up soon without.
+            models.Index(fields=["code", "created_at"], name="outbound_of_rare_code", condition=~Q(code="2001")),
         ]
 
     def __str__(self) -> str:

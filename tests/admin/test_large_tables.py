@@ -41,7 +41,13 @@ def test_a_list_reads_one_page_of_a_large_table_in_the_order_of_an_index(chief, 
     table = f'FROM "{model._meta.db_table}"'
     statements = [q["sql"] for q in queries if table in q["sql"] and "COUNT(" not in q["sql"]]
     # Tables whose own key is not the id are listed by its columns.
-    own = {InboundMessage: "received_at", Reading: "read_at", DailyUsage: "meter_id", AccountEntry: "meter_id"}
+    own = {
+        OutboundMessage: "created_at",
+        InboundMessage: "received_at",
+        Reading: "read_at",
+        DailyUsage: "meter_id",
+        AccountEntry: "meter_id",
+    }
     indexed = own.get(model, model._meta.pk.column)
     assert len(statements) == 1
     assert statements[0].endswith("LIMIT 1")

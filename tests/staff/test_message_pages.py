@@ -187,7 +187,7 @@ def test_the_list_says_why_the_last_try_failed_and_filters(english, rows, five, 
         echo_code="",
         answer="",
     )
-    # Two of them set the time limit of the list and take it back.
+    # Five of them are about time limits.
     with django_assert_max_num_queries(16):
         listed = english.get(LIST, {"state__exact": "dead"})
     assert "HTTP 503" in listed.text
