@@ -23,6 +23,7 @@ from protocol.models import Company, Manufacturer
 from readings.models import Quality, Source
 
 FLAGGED = "flagged"
+FEW_METERS = 1_000
 
 
 class UnknownFilter(ValueError):
@@ -123,9 +124,10 @@ class TableFilters(django_filters.FilterSet):
         day: Any = F(self.moment) if self.by_day else TruncDate(self.moment, tzinfo=timezone.get_default_timezone())
         on_the_day = Q(ends__isnull=True) | Q(ends__gt=OuterRef("day_of_row"))
         then = held.filter(on_the_day, meter=OuterRef(self._path("pk")), starts__lte=OuterRef("day_of_row"))
-        # The first condition leads from few meters to their rows.
-        few = {self._path("pk__in"): held.values("meter")}
-        return rows.alias(day_of_row=day).filter(Exists(then), **few)
+        rows = rows.alias(day_of_row=day).filter(Exists(then))
+        # The rows of few meters are found by these; among those of many they turn up soon enough.
+        meters = list(held.values_list("meter", flat=True)[: FEW_METERS + 1])
+        return rows if len(meters) > FEW_METERS else rows.filter(**{self._path("pk__in"): meters})
 
     def _of_meters(self, rows: QuerySet[Any], which: Q) -> QuerySet[Any]:
         return rows.filter(**{self._path("pk__in"): list(Meter.objects.filter(which).values_list("pk", flat=True))})

@@ -50,10 +50,25 @@ class StaffActAdmin(LargeTableAdmin):
     list_display = ["at", "by", "act_in_words", "target_link", "company", "note"]
     list_select_related = ["by", "company"]
     list_filter = [PersonFilter, TargetFilter, "company", "at"]
-    search_fields: ClassVar[Any] = ["=act", "=target_pk", "=by__username"]
+    search_fields: ClassVar[Any] = ["act", "target_pk", "by__username"]
     search_help_text = _("A whole act, number of a target, or user name")
     ordering = ["-id"]
     fields: ClassVar[Any] = [("at", "by"), ("act_in_words", "target_link"), "company", "what_changed", "note"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Each through its index: of targets the kinds are named too, as theirs begins with the kind."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        people = list(User.objects.filter(username__iexact=term).values_list("pk", flat=True))
+        if people:
+            return queryset.filter(by__in=people), False
+        if any(character.isdigit() for character in term):
+            kinds = [model._meta.label_lower for model in self.admin_site._registry]
+            return queryset.filter(target_model__in=kinds, target_pk=term), False
+        return queryset.filter(act=term.lower()), False
 
     @admin.display(description=_("act"))
     def act_in_words(self, act: StaffAct) -> str:
