@@ -33,16 +33,30 @@ _READINGS_OF_DAY = """
 def fill(
     connection: psycopg.Connection[Any], *, meters: int, readings: int, say: Callable[[str], None] = print
 ) -> None:
-    """Everything but the readings by FILL; then one reading per meter and day, back in time; ANALYZE last."""
+    """All rows, then what the platform does by itself: statistics, and the figures of the home page."""
+    from django.utils import timezone
+
+    from office.figures import refresh, refresh_nightly
+
+    connection.execute("SET maintenance_work_mem = '512MB'")
+    fill_rows(connection, meters=meters, readings=readings, say=say)
+    say("VACUUM ANALYZE")
+    connection.execute("VACUUM ANALYZE")
+    refresh(now=timezone.now())
+    refresh_nightly(now=timezone.now())
+
+
+def fill_rows(
+    connection: psycopg.Connection[Any], *, meters: int, readings: int, say: Callable[[str], None] = print
+) -> None:
+    """Everything but the readings by FILL; then one reading per meter and day, back in time."""
     from django.utils import timezone
 
     from benchmarks.backlog import make_room
-    from office.figures import refresh, refresh_nightly
 
     turns, now = max(readings // meters, 1), timezone.now()
     first = datetime.combine(timezone.localdate(now), time(), tzinfo=UTC) - timedelta(days=turns + 1)
     make_room(since=min(first, now - timedelta(days=MESSAGE_DAYS)))
-    connection.execute("SET maintenance_work_mem = '512MB'")
     for statement in FILL.read_text(encoding="utf-8").split(";\n"):
         if statement.strip():
             say(statement.strip().removeprefix("--").splitlines()[0][:100])
@@ -52,10 +66,6 @@ def fill(
             say(f"readings of day {turn} of {turns}")
             day = first + timedelta(days=turn)
             connection.execute(_READINGS_OF_DAY, {"turn": turn, "meters": meters, "day": day})
-    say("VACUUM ANALYZE")
-    connection.execute("VACUUM ANALYZE")
-    refresh(now=now)
-    refresh_nightly(now=now)
 
 
 @contextmanager

@@ -34,7 +34,7 @@ INSERT INTO meters_meter (company_id, manufacturer_id, user_no, meter_no, device
             || substr('伟芳娜敏静丽强磊军洋勇艳杰娟涛明超霞平刚', g / 20 % 20 + 1, 1)
             || CASE WHEN g % 3 = 0 THEN '' ELSE substr('华建国文春红玉海晓志', g / 400 % 10 + 1, 1) END,
         '滨海市高新区人民路' || g % 300 + 1 || '号'
-            || CASE WHEN g % 20000 = 11 THEN '鹭岛' ELSE substr('春夏秋冬东西南北江河湖海松竹梅兰', g / 7 % 16 + 1, 1)
+            || CASE WHEN g % 2000 = 11 THEN '鹭岛' ELSE substr('春夏秋冬东西南北江河湖海松竹梅兰', g / 7 % 16 + 1, 1)
             || substr('园苑里湾庭府城居', g / 11 % 8 + 1, 1) END || g / 300 % 90 + 1 || '栋' || g % 33 + 1 || '室',
         '139' || lpad((g::bigint * 7919 % 99999989)::text, 8, '0'), lpad((g % 9 + 1)::text, 2, '0'), (g % 3 + 1)::text,
         (g % 2 + 1)::text, 0, CASE WHEN g % 50 = 0 THEN 'ended' ELSE 'active' END,
@@ -61,7 +61,7 @@ INSERT INTO meters_account (meter_id, unsettled_from, settled_through, settled_i
 
 INSERT INTO meters_accountentry (meter_id, kind, amount, day, reference, created_at)
     SELECT id, kind, amount, current_date - 1, CASE WHEN kind = 'recharge' THEN 'R' || id ELSE '' END, now()
-    FROM meters_meter, (VALUES ('recharge', 100), ('settlement', -3)) e(kind, amount) ORDER BY kind, id;
+    FROM meters_meter, (VALUES ('recharge', 100), ('settlement', -3)) e(kind, amount) ORDER BY id, kind;
 
 INSERT INTO readings_dailyusage (meter_id, day, tier, volume, unit_price, amount)
     SELECT m, current_date - d, CASE WHEN m % 300 > 250 THEN 3 WHEN m % 300 > 100 THEN 2 ELSE 1 END, 1, 2.4, 2.4

@@ -136,14 +136,14 @@ def _analysis(user: User) -> Iterator[Page]:
         url = f"/api/analysis/{table}"
         for name, asked in [*filters.items(), *((_said(one), one) for one in more)]:
             yield f"API {table}, {name}", f"{url}?{urlencode(asked)}"
-            yield f"API {table}, {name}, deep", f"{url}?{urlencode({**asked, 'cursor': _deep(table)})}"
+            yield f"API {table}, {name}, deep", f"{url}?{urlencode({**asked, 'cursor': deep_cursor(table)})}"
 
 
 def _said(asked: dict[str, str]) -> str:
     return ", ".join(f"{name}={value}" for name, value in asked.items())
 
 
-def _deep(table: str) -> str:
+def deep_cursor(table: str) -> str:
     """A cursor from the middle of the table."""
     from analysis.pages import _written
     from analysis.tables import TABLES

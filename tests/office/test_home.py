@@ -72,7 +72,8 @@ def test_counts_stop_and_the_page_costs_the_same_however_many_rows(client, rows,
     add_meters(rows, first=3, last=9)
     with CaptureQueriesContext(connection) as many:
         client.get("/admin/")
-    assert len(many) == len(few) <= 30
+    # Nineteen of them look after partitions, for a superuser.
+    assert len(many) == len(few) <= 36
     assert all("LIMIT 1001" in q["sql"] for q in many if "COUNT(" in q["sql"])
     monkeypatch.setattr(home, "MOST", 3)
     assert "3+" in {need.shown for need in client.get("/admin/").context["needs"]}
