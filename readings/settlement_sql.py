@@ -44,15 +44,37 @@ TUNE = """
         set_config('default_statistics_target', '10', true)
 """
 
-# The accounts that are due, locked. `again`: some of these days have been settled before.
+# Of meters that replaced another: the due ones, and those to which their balances will go, locked in one order. The
+# other meters come before all of these in any case, and their heirs are locked by LOCK_HEIRS.
+LOCK_CHAINS = """
+    SELECT count(*) FROM (
+        SELECT 1 FROM meters_account
+        WHERE meter_id IN (
+            SELECT h.id FROM meters_account o
+            JOIN meters_meter m ON m.id = o.meter_id
+            JOIN meters_meter h ON h.id = m.id
+                OR (o.kept_here AND o.closes_on IS NOT NULL AND h.origin_id = m.origin_id AND h.id > m.id)
+            WHERE o.meter_id BETWEEN %(first)s AND %(last)s AND o.is_heir
+                AND o.unsettled_from <= least(%(through)s, o.closes_on))
+        ORDER BY meter_id FOR UPDATE) locked
+"""
+
+# The accounts that are due, locked. `again`: some of these days have been settled before. What a meter that replaced
+# others costs depends on theirs: as long as one of them is due, it waits. Those of its own chunk are settled with it.
 DUE = """
     CREATE TEMPORARY TABLE due ON COMMIT DROP AS
     SELECT meter_id, unsettled_from AS begins, least(greatest(settled_through, %(through)s), closes_on) AS through_day,
         unsettled_from <= settled_through AS again, settled_through, settled_index AS opening,
         cycle_start, cycle_volume, kept_here, closes_on, 0::numeric AS undone_volume, 0::numeric AS undone_amount
-    FROM meters_account
+    FROM meters_account a
     WHERE meter_id BETWEEN %(first)s AND %(last)s AND is_heir = %(heirs)s
         AND unsettled_from <= least(%(through)s, closes_on)
+        AND (NOT %(heirs)s OR NOT EXISTS (
+            SELECT 1 FROM meters_meter m
+            JOIN meters_meter p ON (p.id = m.origin_id OR p.origin_id = m.origin_id) AND p.id < m.id
+            JOIN meters_account e ON e.meter_id = p.id
+            WHERE m.id = a.meter_id AND e.unsettled_from <= least(%(through)s, e.closes_on)
+                AND NOT (e.is_heir AND p.id >= %(first)s)))
     ORDER BY meter_id FOR UPDATE
 """
 
@@ -302,6 +324,7 @@ CARRY = """
 
 STEPS = (
     TUNE,
+    LOCK_CHAINS,
     DUE,
     "ANALYZE due (meter_id, again)",
     MOMENTS,
@@ -327,6 +350,7 @@ CLEAR = "DROP TABLE due, days, booking"
 FACTS = (MOMENTS, CYCLES)
 # Left out where the fact is null or false, as on most days for most chunks.
 ONLY_WITH = {
+    LOCK_CHAINS: "heirs",
     REOPEN: "again_from",
     UNDO: "again_from",
     BY_METER: "cycles_from",

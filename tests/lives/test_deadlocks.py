@@ -159,6 +159,38 @@ def test_a_new_version_of_a_price_meets_a_settlement_that_carries_a_balance(worl
     prove_books()
 
 
+def test_a_new_version_of_a_price_meets_a_settlement_of_meters_that_replaced_others(world, monkeypatch, settings):
+    """The chunk holds two of them, one ended; the balance of that one goes to a third, whose number lies between."""
+    settings.PRICE_MAX_BACKDATE_DAYS = 60
+    world.create_price("单价", **SINGLE, priceDetail={"priceLength": "1", "price1": "9"})
+    second, heir, last, other = "188011110200", "188011110131", "188011110132", "188011110133"
+    for number, code in ((METER, PRICE), (second, "单价")):
+        assert world.register(number, sdateTime="2026-03-10", priceCode=code)["echoCode"] == OK
+    assert replace(world, METER, heir)["echoCode"] == OK
+    assert replace(world, heir, last, userNo=METER)["echoCode"] == OK
+    assert replace(world, second, other)["echoCode"] == OK
+    assert about(world, "1008", last, newPriceCode="单价")["echoCode"] == OK
+    settle(through=timezone.localdate(), now=timezone.now())
+    adjust(world, "2026-03-15", "2")
+    assert world.report(timezone.now() + timedelta(seconds=5), "3", other, userNo=second)["echoCode"] == OK
+
+    def take_up_elsewhere():
+        done(elsewhere(lambda: adjust(world, "2026-03-16", "8", code="单价")))
+        begun.append(elsewhere(lambda: settle(through=timezone.localdate(), now=timezone.now())))
+        assert not until_done_or_waiting(begun[0])
+
+    begun, broken = [], []
+    monkeypatch.setattr(transactions, "broken_off", broken.append)
+    # After the first chunk, that of the meters that replaced none.
+    after_due = Interrupted(sql.STEPS, {sql.DUE: lambda: None})
+    after_due.after[sql.DUE] = lambda: after_due.after.update({sql.DUE: take_up_elsewhere})
+    monkeypatch.setattr(sql, "STEPS", after_due)
+    settle(through=timezone.localdate(), now=timezone.now())
+    done(begun[0])
+    assert broken == []
+    prove_books()
+
+
 def test_answers_of_a_cis_about_many_meters_meet_a_new_version_of_their_price(world, monkeypatch, settings):
     """Both lock the heir last, although its number is lower than that of the meter registered after it."""
     settings.PRICE_MAX_BACKDATE_DAYS = 60
