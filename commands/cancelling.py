@@ -42,6 +42,7 @@ def cancel(meter: Meter, *, peer: Peer, send_serial_no: str, now: datetime) -> C
     command = Command.objects.filter(meter=meter, peer=peer, serial_no=send_serial_no).order_by("-pk").first()
     if command is None:
         raise CommandUnknown
+    command.meter, command.peer = meter, peer
     cancel_command(command, by="", now=now)
     return command
 

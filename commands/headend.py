@@ -28,9 +28,8 @@ class CommandUnknown(Refused):
 
 def _locked(command_id: int) -> Command:
     """The command as it is once its meter is locked. The meter may have ended: its commands' truth still counts."""
-    meter_id = Command.objects.values_list("meter", flat=True).get(pk=command_id)
-    Account.objects.select_for_update().get(meter=meter_id)
-    return Command.objects.select_related("meter", "peer").get(pk=command_id)
+    Account.objects.select_for_update(of=("self",)).get(meter__commands=command_id)
+    return Command.objects.select_related("meter__company", "meter__manufacturer", "peer").get(pk=command_id)
 
 
 def read_sending(*, message: OutboundMessage, answer: dict[str, Any], now: datetime) -> None:
@@ -62,7 +61,8 @@ def read_cancellation(*, message: OutboundMessage, answer: dict[str, Any], now: 
 def sent_command(send_serial_no: str, *, kind: str, **meter: Any) -> Command | None:
     """The command that was sent under this serial, when its meter has these numbers; it may have ended since."""
     about = {f"meter__{name}": value for name, value in meter.items() if value is not None}
-    return Command.objects.filter(message__serial_no=send_serial_no, kind=kind, **about).first()
+    sent = Command.objects.filter(message__serial_no=send_serial_no, kind=kind, **about)
+    return sent.select_related("meter").first()
 
 
 @transaction.atomic

@@ -115,6 +115,7 @@ def send_next(meter: Meter, *, now: datetime) -> None:
     headend = headend_of(meter.manufacturer, meter.company)
     if command is None or headend is None:
         return
+    command.meter = meter
     body = request_body(command, now=now)
     message = enqueue(
         peer=headend,

@@ -38,6 +38,10 @@ def lock_account(meter: Meter) -> Account:
     account = Account.objects.select_for_update().get(meter=meter)
     # Asked in a statement of its own: one that joins would show the meter as it was before the wait for the lock.
     account.meter = Meter.objects.get(pk=account.pk)
+    # These never change, and most who ask have them.
+    known = meter._state.fields_cache
+    for name in known.keys() & {"company", "manufacturer"}:
+        setattr(account.meter, name, known[name])
     if account.meter.status != MeterStatus.ACTIVE:
         raise MeterUnknown
     return account

@@ -41,10 +41,18 @@ def find_active_meter(
     given = {name: value for name, value in numbers.items() if value is not None}
     meter = active.filter(**given).first()
     if meter is not None:
-        return meter
+        return with_parties(meter, company=company, manufacturer=manufacturer)
     if user_no is not None and not active.filter(user_no=user_no).exists():
         raise UserUnknown
     raise MeterUnknown
+
+
+def with_parties(meter: Meter, *, company: Company, manufacturer: Manufacturer | None) -> Meter:
+    """`meter`, which knows these as its own by now and need not ask for them."""
+    meter.company = company
+    if manufacturer is not None:
+        meter.manufacturer = manufacturer
+    return meter
 
 
 def meter_of(call: Call) -> Meter:

@@ -5,6 +5,7 @@ from django.utils import timezone
 from meters.finding import meter_of
 from meters.models import CustomerType, Meter, MeterState, ValveState
 from meters.serializers import OfMeterSerializer
+from pricing.models import Price
 from protocol.endpoint import Call, QueryEndpoint, success
 from protocol.ledger import Json
 from protocol.wire import day_text, decimal_text, long_time
@@ -33,11 +34,13 @@ class MeterDetail(QueryEndpoint):
 
     def handle(self, call: Call) -> Json:
         meter = meter_of(call)
-        detail = {"serialNo": call.serial_no, **_who(meter), **_what(meter, call=call), **_recharges(meter.state)}
+        price = current_price(meter)
+        shown = {**_who(meter, price=price), **_what(meter, call=call, price=price), **_recharges(meter.state)}
+        detail = {"serialNo": call.serial_no, **shown}
         return success(detail)
 
 
-def _who(meter: Meter) -> dict[str, str]:
+def _who(meter: Meter, *, price: Price) -> dict[str, str]:
     return {
         "deviceId": meter.device_id,
         "meterNo": meter.meter_no,
@@ -47,13 +50,13 @@ def _who(meter: Meter) -> dict[str, str]:
         "userName": meter.user_name,
         "address": meter.address,
         "userType": CUSTOMER_LABELS[CustomerType(meter.customer_type)] if meter.customer_type else "",
-        "priceCode": current_price(meter).code,
+        "priceCode": price.code,
     }
 
 
-def _what(meter: Meter, *, call: Call) -> dict[str, str]:
+def _what(meter: Meter, *, call: Call, price: Price) -> dict[str, str]:
     state = meter.state
-    figures = figures_of(meter, today=timezone.localdate(call.now))
+    figures = figures_of(meter, today=timezone.localdate(call.now), price_now=price)
     signal = decimal_text(state.signal_percent, missing="")
     return {
         "readingNum": decimal_text(state.index, missing=decimal_text(meter.initial_index)),
