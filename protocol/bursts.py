@@ -70,7 +70,7 @@ _prepared: WeakKeyDictionary[psycopg.Connection[Any], set[bytes]] = WeakKeyDicti
 class Transaction:
     """A transaction whose statements go in bursts: BEGIN with the first, COMMIT with the last."""
 
-    def __init__(self, raw: psycopg.Connection[Any], *, begin: Statement, commit: Statement) -> None:
+    def __init__(self, raw: psycopg.Connection[Any], *, begin: tuple[Statement, ...], commit: Statement) -> None:
         self._raw, self._begin, self._commit = raw, begin, commit
         self._has_begun, self.is_open = False, False
 
@@ -91,7 +91,7 @@ class Transaction:
 
     def _send(self, statements: tuple[Statement, ...], values: Values) -> list[PGresult]:
         if not self._has_begun:
-            statements = (self._begin, *statements)
+            statements = (*self._begin, *statements)
             self._has_begun = self.is_open = True
         known = self._prepare(statements)
         texts = [statement.texts(values) for statement in statements]
@@ -174,7 +174,9 @@ def in_bursts() -> Iterator[Transaction]:
 
 @contextmanager
 def _transaction(raw: psycopg.Connection[Any], *, within: bool) -> Iterator[Transaction]:
-    transaction = Transaction(raw, begin=SAVE if within else BEGIN, commit=RELEASE if within else COMMIT)
+    # Django begins a transaction with its first statement, which this may be.
+    begin = () if raw.pgconn.transaction_status == TransactionStatus.INTRANS else (BEGIN,)
+    transaction = Transaction(raw, begin=(*begin, SAVE) if within else (BEGIN,), commit=RELEASE if within else COMMIT)
     try:
         yield transaction
     finally:

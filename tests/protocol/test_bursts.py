@@ -100,6 +100,16 @@ def test_statements_that_somebody_has_deallocated_are_prepared_anew(transactiona
     assert codes() == ["1", "3"]
 
 
+def test_it_may_be_the_first_statement_of_a_transaction(transactional_db):
+    with transaction.atomic():
+        add("1")
+        add("2")
+    with pytest.raises(LookupError), transaction.atomic():
+        add("3")
+        raise LookupError
+    assert codes() == ["1", "2"]
+
+
 def test_within_a_transaction_only_its_own_part_is_undone(db):
     with transaction.atomic():
         Company.objects.create(code="1", name="-")

@@ -90,7 +90,7 @@ def test_a_reader_that_breaks_costs_only_its_own_message(world, receiver, settin
         put(world, lane=lane)
     deliver_due()
     assert states() == [DeliveryState.DELIVERED, DeliveryState.PENDING, DeliveryState.DELIVERED]
-    assert OutboundAttempt.objects.get(message__lane=2).error == "the answer could not be taken, see the log"
+    assert OutboundAttempt.objects.get(message__lane=2).error == "AnswerNotTaken"
     assert OutboundMessage.objects.get(lane=2).tries == 1
     assert OutboundLane.objects.get().due_at > timezone.now()
     assert PeerHealth.objects.get().failure_rate == 0, "the peer did nothing wrong"
