@@ -17,5 +17,5 @@ ALLOW = """
 
 
 class Migration(migrations.Migration):
-    dependencies = [("staff", "0002_permissions")]
+    dependencies = [("staff", "0001_initial")]
     operations = [migrations.RunSQL(FORBID, ALLOW)]

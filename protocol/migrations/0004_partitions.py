@@ -1,4 +1,4 @@
-"""Outbound messages by month of their making, attempts by that of their message."""
+"""Messages by month: inbound ones of their receipt, outbound ones of their making, attempts of that of their message."""
 
 from django.db import migrations
 
@@ -13,9 +13,9 @@ WITHOUT = "DROP TRIGGER protocol_open_lanes ON protocol_outboundmessage;"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("protocol", "0010_ready_outbound")]
+    dependencies = [("protocol", "0003_outbound_lanes")]
     operations = [
-        migrations.RunSQL(WITHOUT, TRIGGER),
+        PartitionTable("InboundMessage", column="received_at", interval="month", primary_key=["received_at", "id"]),
         PartitionTable(
             "OutboundMessage",
             column="created_at",
