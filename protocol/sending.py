@@ -8,21 +8,22 @@ import logging
 import threading
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
+import aiohttp
 from django.conf import settings
 from django.utils import timezone
+from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from protocol.lanes import ClaimedLane, Mail
 from protocol.models import Peer
 from protocol.paths import message_path
-from protocol.posting import Bounds, Origin, Poster, origin_of
 from protocol.signature import signed_headers
 
 try:
@@ -98,15 +99,13 @@ class Courier(Generic[Result]):
             self._loop.close()
 
     async def _serve(self) -> None:
-        self._poster = Poster(_bounds())
-        try:
+        async with _session() as session:
+            self._session = session
             self._ready.set()
             await self._end.wait()
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-        finally:
-            self._poster.close()
 
     def _begin(self, parcels: Sequence[Parcel]) -> None:
         for parcel in parcels:
@@ -119,7 +118,7 @@ class Courier(Generic[Result]):
             for mail in parcel.claimed.mail:
                 if _too_late(parcel.claimed):
                     break
-                result = self._reads(await _send(self._poster, parcel, mail))
+                result = self._reads(await _send(self._session, parcel, mail))
                 self.results.put(result)
                 if not self._goes_on(result):
                     break
@@ -131,21 +130,24 @@ def send_once(parcel: Parcel, mail: Mail) -> Outcome:
     """One message at once, on a connection of its own. The caller is in no transaction."""
 
     async def sent() -> Outcome:
-        poster = Poster(_bounds())
-        try:
-            return await _send(poster, parcel, mail)
-        finally:
-            poster.close()
+        async with _session() as session:
+            return await _send(session, parcel, mail)
 
     return asyncio.run(sent())
 
 
-def _bounds() -> Bounds:
-    return Bounds(
-        connect_seconds=settings.OUTBOX_CONNECT_TIMEOUT_SECONDS,
-        read_seconds=settings.OUTBOX_READ_TIMEOUT_SECONDS,
-        total_seconds=settings.OUTBOX_TOTAL_TIMEOUT_SECONDS,
-        answer_bytes=MAX_ANSWER_BYTES,
+def _session() -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=30)
+    return aiohttp.ClientSession(
+        connector=connector, timeout=_timeout(), cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+    )
+
+
+def _timeout() -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(
+        total=settings.OUTBOX_TOTAL_TIMEOUT_SECONDS,
+        sock_connect=settings.OUTBOX_CONNECT_TIMEOUT_SECONDS,
+        sock_read=settings.OUTBOX_READ_TIMEOUT_SECONDS,
     )
 
 
@@ -155,12 +157,12 @@ def _too_late(claimed: ClaimedLane) -> bool:
     return left <= settings.OUTBOX_TOTAL_TIMEOUT_SECONDS
 
 
-async def _send(poster: Poster, parcel: Parcel, mail: Mail) -> Outcome:
+async def _send(session: aiohttp.ClientSession, parcel: Parcel, mail: Mail) -> Outcome:
     started_at, clock = timezone.now(), time.monotonic()
     status, text, error = None, "", ""
     try:
-        status, text = await _post(poster, parcel.peer, mail, now=started_at)
-    except (OSError, ValueError, zlib.error) as failure:
+        status, text = await _post(session, parcel.peer, mail, now=started_at)
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, zlib.error) as failure:
         error = f"{type(failure).__name__}: {failure}".rstrip(": ")
     except Exception as failure:
         # Whatever a peer provokes must not end the loop that serves all others.
@@ -177,32 +179,41 @@ async def _send(poster: Poster, parcel: Parcel, mail: Mail) -> Outcome:
     )
 
 
-async def _post(poster: Poster, peer: Peer, mail: Mail, *, now: datetime) -> tuple[int, str]:
-    origin, head = _head(peer.url, mail.code, peer.app_code, peer.app_secret, int(now.timestamp()))
-    body = mail.body.encode()
-    answer = await poster.post(origin, b"%b%d\r\n\r\n%b" % (head, len(body), body))
-    text = _unpacked(answer.body, encoding=answer.encoding).decode("utf-8", errors="replace")
-    return answer.status, text.replace("\x00", "")
+async def _post(session: aiohttp.ClientSession, peer: Peer, mail: Mail, *, now: datetime) -> tuple[int, str]:
+    headers = _headers(peer.app_code, peer.app_secret, int(now.timestamp()))
+    url = _url(peer.url, mail.code)
+    async with session.post(url, data=mail.body.encode(), headers=headers, allow_redirects=False) as response:
+        body = _unpacked(await _bounded(response), encoding=response.headers.get("Content-Encoding", ""))
+        return response.status, body.decode("utf-8", errors="replace").replace("\x00", "")
+
+
+@lru_cache(maxsize=256)
+def _headers(app_code: str, app_secret: str, second: int) -> Mapping[str, str]:
+    """A signature says the second: those of the same second are the same."""
+    now = datetime.fromtimestamp(second, UTC)
+    signed = signed_headers(app_code=app_code, app_secret=app_secret, now=now)
+    return CIMultiDictProxy(CIMultiDict({**signed, "Accept-Encoding": "identity", "User-Agent": "open-gas-das"}))
 
 
 @lru_cache(maxsize=1024)
-def _head(base: str, code: str, app_code: str, app_secret: str, second: int) -> tuple[Origin, bytes]:
-    """Where to, and the head of the request up to its length. A signature says the second: all of a second are one."""
-    url = URL(base.rstrip("/") + message_path(code))
-    signed = signed_headers(app_code=app_code, app_secret=app_secret, now=datetime.fromtimestamp(second, UTC))
-    headers = {
-        "Host": url.host_port_subcomponent or "",
-        **signed,
-        "Accept-Encoding": "identity",
-        "User-Agent": "open-gas-das",
-    }
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return origin_of(url), f"POST {url.raw_path_qs} HTTP/1.1\r\n{lines}Content-Length: ".encode("ascii")
+def _url(base: str, code: str) -> URL:
+    return URL(base.rstrip("/") + message_path(code))
+
+
+async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+    """An endless answer costs at most this much, and at most the total time-out."""
+    chunks, size = [], 0
+    while chunk := await response.content.readany():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > MAX_ANSWER_BYTES:
+            raise ValueError("answer larger than 64 KiB")
+    return b"".join(chunks)
 
 
 def _unpacked(body: bytes, *, encoding: str) -> bytes:
     """We ask for none, but some servers compress all the same: never more than the bound is unpacked."""
-    if encoding not in ("gzip", "deflate"):
+    if encoding.lower() not in ("gzip", "deflate"):
         return body
     unpacked = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, MAX_ANSWER_BYTES + 1)
     if len(unpacked) > MAX_ANSWER_BYTES:

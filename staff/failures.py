@@ -8,12 +8,12 @@ from django.utils.translation import gettext_lazy as _
 _WORDS: Final[list[tuple[tuple[str, ...], Any]]] = [
     (("AnswerNotTaken", "the answer could not be taken"), _("the answer could not be taken here; see the log")),
     (("ValueError: answer larger", "ContentTypeError"), _("the answer is too large, or no answer at all")),
-    (("ClientConnectorCertificateError", "ClientConnectorSSLError", "ClientSSLError", "SSL"), _("no safe connection")),
+    (("ClientConnectorCertificateError", "ClientConnectorSSLError", "ClientSSLError"), _("no safe connection")),
     (("ClientConnectorDNSError", "gaierror"), _("the name of the host is not known")),
-    (("ConnectionTimeoutError", "ClientConnector", "CannotConnect"), _("the host cannot be reached")),
+    (("ConnectionTimeoutError", "ClientConnector", "ConnectionRefusedError"), _("the host cannot be reached")),
     (("TimeoutError", "SocketTimeoutError", "ServerTimeoutError"), _("no answer in time")),
     (("InvalidU", "NonHttpUrl"), _("the URL is not one")),
-    (("ServerDisconnected", "ClientOSError", "ConnectionResetError", "BrokenPipeError"), _("the connection broke off")),
+    (("ServerDisconnected", "ClientOSError", "ConnectionResetError", "ClientPayload"), _("the connection broke off")),
 ]
 
 
