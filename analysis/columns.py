@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from typing import Any, Final
@@ -37,52 +37,69 @@ class SafeText(Func):
     output_field = models.TextField()
 
 
-# Since then the offset of most zones has not moved, and a constant is much faster than working it out.
+# Since then the offset of most zones has not moved, and adding a constant is much faster than working it out.
 _SETTLED_OFFSETS: Final = datetime(1992, 1, 1, tzinfo=UTC)
-
-
 _OFFSET: Final = "to_char(o / 3600, 'FMSG00') || to_char(abs(o / 60 %% 60), 'FM:00')"
 
 
-class IsoMoment(Func):
-    """2026-02-01T12:00:00+08:00; the zone is the platform's, whatever the session's."""
+class _Moment(Func):
+    """A moment written in the platform's zone, whatever the session's, to the second.
+
+    Needs `DateStyle` ISO: COPY's own way to write is much faster than a format that is worked out for each row.
+    """
 
     arity = 1
     output_field = models.TextField()
 
     def as_sql(self, compiler: Any, connection: Any, *args: Any, **context: Any) -> Any:
         moment, parameters = compiler.compile(self.source_expressions[0])
-        local = f"({moment} AT TIME ZONE %s)"
-        text, text_parameters = f"substr(to_json({local})::text, 2, 19)", (*parameters, settings.TIME_ZONE)
+        always, always_with = self.worked_out(moment, parameters)
+        offset = constant_offset(settings.TIME_ZONE)
+        if offset is None:
+            return always, always_with
+        settled, settled_with = self.settled(f"date_trunc('second', {moment} AT TIME ZONE %s)", (*parameters, offset))
+        sql = f"CASE WHEN {moment} >= %s THEN {settled} ELSE {always} END"
+        return sql, (*parameters, _SETTLED_OFFSETS, *settled_with, *always_with)
+
+    def settled(self, local: str, parameters: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
+        """From `local`, the local time; its offset is the constant one."""
+        raise NotImplementedError
+
+    def worked_out(self, moment: str, parameters: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
+        """From `moment`, with the offset of its time."""
+        raise NotImplementedError
+
+
+class IsoMoment(_Moment):
+    """2026-02-01T12:00:00+08:00"""
+
+    def settled(self, local: str, parameters: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
+        written = datetime(2000, 1, 1, tzinfo=ZoneInfo(settings.TIME_ZONE)).isoformat()[19:]
+        return f"replace({local}::text, ' ', 'T') || %s", (*parameters, written)
+
+    def worked_out(self, moment: str, parameters: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
+        local, local_with = f"({moment} AT TIME ZONE %s)", (*parameters, settings.TIME_ZONE)
         seconds = f"extract(epoch FROM {local} - ({moment} AT TIME ZONE 'UTC'))::integer"
         offset = f"(SELECT {_OFFSET} FROM (SELECT {seconds}) x(o))"  # noqa: S608  (no value is in it)
-        worked_out, parameters_out = f"{text} || {offset}", (*text_parameters, *text_parameters, *parameters)
-        constant = _constant_offset(settings.TIME_ZONE)
-        if constant is None:
-            return worked_out, parameters_out
-        written = f'YYYY-MM-DD"T"HH24:MI:SS"{constant}"'
-        sql = f"CASE WHEN {moment} >= %s THEN to_char({local}, %s) ELSE {worked_out} END"
-        return sql, (*parameters, _SETTLED_OFFSETS, *text_parameters, written, *parameters_out)
+        return f"substr(to_json({local})::text, 2, 19) || {offset}", (*local_with, *local_with, *parameters)
+
+
+class LocalMoment(_Moment):
+    """2026-02-01 12:00:00, as spreadsheets read it."""
+
+    def settled(self, local: str, parameters: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
+        return local, parameters
+
+    def worked_out(self, moment: str, parameters: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
+        return f"date_trunc('second', {moment} AT TIME ZONE %s)", (*parameters, settings.TIME_ZONE)
 
 
 @cache
-def _constant_offset(zone: str) -> str | None:
-    """ "+08:00" when the zone's offset does not change from 1992 on; None for a zone with summer time."""
+def constant_offset(zone: str) -> timedelta | None:
+    """The zone's offset when it does not change from 1992 on; None for a zone with summer time."""
     months = (datetime(year, month, 15, tzinfo=UTC) for year in range(1992, 2038) for month in range(1, 13))
-    offsets = {month.astimezone(ZoneInfo(zone)).strftime("%z") for month in months}
-    offset = offsets.pop()
-    return None if offsets else f"{offset[:3]}:{offset[3:5]}"
-
-
-class LocalMoment(Func):
-    """2026-02-01 12:00:00 in the platform's zone, as spreadsheets read it."""
-
-    arity = 1
-    output_field = models.TextField()
-
-    def as_sql(self, compiler: Any, connection: Any, *args: Any, **context: Any) -> Any:
-        moment, parameters = compiler.compile(self.source_expressions[0])
-        return f"date_trunc('second', {moment} AT TIME ZONE %s)", (*parameters, settings.TIME_ZONE)
+    offsets = {month.astimezone(ZoneInfo(zone)).utcoffset() for month in months}
+    return offsets.pop() if len(offsets) == 1 else None
 
 
 @dataclass(frozen=True)

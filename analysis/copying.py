@@ -59,6 +59,8 @@ def _pieces(
     with connection.cursor() as cursor:
         statement = copy_statement(rows, table=table, shape=shape, cursor=cursor)
         if statement is not None:
+            # What moments are written by; the drivers want no other either.
+            cursor.execute("SET DateStyle TO ISO")
             with cursor.copy(statement) as copy:
                 for row in copy:
                     piece += row

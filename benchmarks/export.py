@@ -24,6 +24,12 @@ UNORDERED, ORDERED, STREAM, CURSOR, OURS = (
     "csv.writer over a server-side cursor",
     COMMAND,
 )
+# Other forms of the same rows, by the options of the command.
+FORMS = {
+    "local times": ["--times", "local"],
+    "Chinese words, local times, byte order mark": ["--lang", "zh-hans", "--times", "local", "--bom"],
+    "ISO, gzip": ["--gzip"],
+}
 
 
 def measure(run: Run) -> None:
@@ -36,6 +42,14 @@ def measure(run: Run) -> None:
         connection.execute("TRUNCATE readings_reading")
         backlog.fill_readings(connection, meters=meters, turns=READINGS_PER_METER, first=first)
         connection.execute("VACUUM ANALYZE")
+        run.compare(
+            "Its other forms",
+            list(forms(run)),
+            goals=[
+                *(Goal(of=name, against=ORDERED, at_most=1.3) for name in FORMS),
+                *(Goal(of=name, figure=MEMORY, at_most=100) for name in FORMS),
+            ],
+        )
         run.compare(
             "Readings as CSV",
             list(contenders(run)),
@@ -62,6 +76,13 @@ def contenders(run: Run) -> list[Contender]:
     else:
         run.leave_out("the project's export", why=f"there is no command {COMMAND}")
     return found
+
+
+def forms(run: Run) -> list[Contender]:
+    if not installed("psql") or COMMAND not in get_commands():
+        return []
+    ours = [program(name, Role.PROJECT, manage(COMMAND, *options)) for name, options in FORMS.items()]
+    return [program(ORDERED, Role.FLOOR, psql(export_rows.ORDERED)), *ours]
 
 
 def psql(query: str) -> list[str]:

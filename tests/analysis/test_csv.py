@@ -5,6 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 
 from analysis.copying import Shape, csv_pieces
 from analysis.filters import FilterInvalid, UnknownFilter, filtered
@@ -84,6 +85,15 @@ def test_moments_before_1992_and_in_a_zone_with_summer_time(rows, settings):
     text = exported(READINGS).decode()
     assert "1988-02-11T00:30:00-03:30" in text
     assert "2026-07-31T01:30:00-02:30" in text
+
+
+def test_the_session_may_write_dates_otherwise(rows):
+    read(make_meter(rows, 1), hours=1)
+    expected = [exported(READINGS), exported(READINGS, shape=Shape(local_times=True))]
+    with connection.cursor() as cursor:
+        cursor.execute("SET DateStyle TO German")
+    assert [exported(READINGS), exported(READINGS, shape=Shape(local_times=True))] == expected
+    assert b",2026-02-01T13:00:00+08:00," in expected[0]
 
 
 @pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r"])
