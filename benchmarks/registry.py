@@ -1,12 +1,13 @@
 """Every section, by letter. A new one: a module with a SECTION, and its line here."""
 
-from benchmarks import admin, bulk, export, growth, intake_http, outbound, scaleout, settlement, sizing
+from benchmarks import admin, bulk, export, fleet, growth, intake_http, outbound, scaleout, settlement, sizing
 from benchmarks.frame import Section
 
 SECTIONS: tuple[Section, ...] = (
     intake_http.SECTION,
     bulk.SECTION,
     settlement.SECTION,
+    fleet.SECTION,
     export.SECTION,
     outbound.SECTION,
     growth.SECTION,
