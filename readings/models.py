@@ -96,18 +96,16 @@ class Reading(models.Model):
             models.Index(fields=["read_at"], name="reading_read_at"),
             # Reader: the staff's list of flagged readings.
             models.Index(fields=["read_at"], name="reading_flagged", condition=~Q(quality="valid")),
-            # Readers: the staff's list of one kind of flag, and the analysts'.
+            # Readers: the analysts' list of what is flagged, in its order; the lists of whoever sees few meters.
+            models.Index(
+                fields=["meter", "read_at", "index"], name="reading_flagged_of_meter", condition=~Q(quality="valid")
+            ),
+            # Reader: the staff's list of one kind of flag.
             models.Index(fields=["quality", "read_at"], name="reading_of_verdict", condition=~Q(quality="valid")),
             # Reader: the analysts' list of what was backfilled or closed a meter.
             models.Index(fields=["source", "read_at"], name="reading_of_source", condition=~Q(source="report")),
-            # Readers: the queue of readings that nobody has decided about yet, and its figure on the home page: with
-            # the meter, since the staff of few of them would else read all such readings.
-            models.Index(
-                fields=["read_at"],
-                include=["meter"],
-                name="reading_undecided",
-                condition=~Q(quality="valid") & Q(decision=""),
-            ),
+            # Readers: the queue of readings that nobody has decided about yet, and its figure on the home page.
+            models.Index(fields=["read_at"], name="reading_undecided", condition=~Q(quality="valid") & Q(decision="")),
             # Reader: the staff's page of one reading. Some kilobytes: ids rise with the pages of a partition.
             BrinIndex(fields=["id"], name="reading_id", pages_per_range=32, autosummarize=True),
         ]
