@@ -79,6 +79,8 @@ class InboundMessage(models.Model):
         indexes: ClassVar = [
             # Reader: the list of whoever sees some companies only.
             models.Index(fields=["company", "received_at"], name="inbound_of_company"),
+            # Reader: the list of one peer.
+            models.Index(fields=["peer", "received_at"], name="inbound_of_peer"),
             # Reader: the list of one code; nearly all are 2001, which come up soon without.
             models.Index(fields=["code", "received_at"], name="inbound_of_rare_code", condition=~Q(code="2001")),
             # Reader: the admin's list of what was refused.

@@ -89,6 +89,8 @@ class OutboundMessage(models.Model):
             models.Index(fields=["created_at"], name="outbound_made"),
             # Readers: the list of whoever sees some companies only, the reconciliation of a company's day.
             models.Index(fields=["company", "created_at"], name="outbound_of_company"),
+            # Reader: the list of one peer.
+            models.Index(fields=["peer", "created_at"], name="outbound_of_peer"),
             # Reader: the list of one code; most are 2001, which come up soon without.
             models.Index(fields=["code", "created_at"], name="outbound_of_rare_code", condition=~Q(code="2001")),
         ]

@@ -113,6 +113,8 @@ def test_a_search_reads_little_for_common_and_for_rare_text(monkeypatch, text, f
         (OutboundMessage, {"code": "1015"}),
         (OutboundMessage, {"code": "2003"}),
         (OutboundMessage, {"state__exact": "dead"}),
+        (InboundMessage, {"peer__id__exact": "3"}),
+        (OutboundMessage, {"peer__id__exact": "3"}),
         (Reading, {"quality": "decrease"}),
         (Reading, {"quality": "jump"}),
         (Command, {"state__exact": "failed"}),
