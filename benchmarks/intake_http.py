@@ -101,7 +101,7 @@ def servers() -> Iterator[dict[str, int]]:
     """The port of each contender."""
     workers = str(PROCESSES)
     uvicorn = ("benchmarks.intake_peer:app", "--workers", workers, "--log-level", "warning", "--no-access-log")
-    granian = ("--interface", "wsgi", "config.wsgi:application", "--workers", workers, "--blocking-threads", "2")
+    granian = ("--interface", "wsgi", "config.wsgi:application", "--workers", workers, "--blocking-threads", "4")
     with ExitStack() as stack:
         yield {
             PEER: stack.enter_context(served("uvicorn", *uvicorn)),

@@ -67,7 +67,7 @@ class ProcessTable:
             "web_port": configuration.web_port,
             "web_url": configuration.web_url,
             "web_workers": configuration.number("WEB_WORKERS", 2),
-            "web_threads": configuration.number("WEB_THREADS", 2),
+            "web_threads": configuration.number("WEB_THREADS", 4),
             "worker_concurrency": configuration.number("WORKER_CONCURRENCY", 2),
             "cis_port": configuration.cis_port,
             "headend_port": configuration.headend_port,
