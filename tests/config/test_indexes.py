@@ -7,6 +7,7 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
+from protocol import shares
 from protocol.delivery import deliver_due
 from protocol.models import OutboundLane, OutboundMessage, PeerHealth
 from protocol.outbox import enqueue
@@ -69,8 +70,10 @@ def build():
 
 
 @pytest.fixture
-def outbox(transactional_db):
+def outbox(transactional_db, monkeypatch):
     """A CIS, 60 messages to it in the pages of one partition, and what was updated in that before."""
+    # All at once: failures of the first ones would open the breaker before the others are sent.
+    monkeypatch.setattr(shares, "FIRST_REQUESTS", 60)
     now = timezone.now()
     with receiving() as receiver:
         world = build_world(cis_url=receiver.url)
