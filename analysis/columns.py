@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Case, F, Func, Value, When
+from django.db.models import Case, Exists, F, Func, Value, When
 from django.db.models.expressions import Combinable, Expression
 from django.db.models.functions import Cast
 from django.utils.translation import gettext_lazy as _
@@ -27,14 +27,33 @@ class Kind(StrEnum):
     JSON = "json"
 
 
-class SafeText(Func):
-    """Text that no spreadsheet takes for a formula: = + - @ tab and CR at the front get an apostrophe before them."""
+class LooksLikeFormula(Func):
+    """Whether a spreadsheet may take a text for a formula: it begins with = + - @ tab or CR."""
 
-    template = "CASE WHEN ascii(%(expressions)s) IN (61, 43, 45, 64, 9, 13) THEN '''' || %(expressions)s" + (
-        " ELSE %(expressions)s END"
-    )
+    template = "ascii(%(expressions)s) IN (61, 43, 45, 64, 9, 13)"
     arity = 1
+    output_field = models.BooleanField()
+    conditional = True
+
+
+class SafeText(Func):
+    """Text that no spreadsheet takes for a formula: such a one gets an apostrophe before it.
+
+    `unless_none`: a condition that PostgreSQL evaluates once, whether there is any such text; it spares a large export
+    from looking at every row.
+    """
+
     output_field = models.TextField()
+
+    def __init__(self, value: Any, *unless_none: Any) -> None:
+        super().__init__(value, LooksLikeFormula(value), *unless_none)
+
+    def as_sql(self, compiler: Any, connection: Any, *args: Any, **context: Any) -> Any:
+        value, looks, *some = (compiler.compile(expression) for expression in self.source_expressions)
+        conditions = [*some, looks]
+        joined = " AND ".join(sql for sql, _ in conditions)
+        parameters = [parameter for _, given in (*conditions, value, value) for parameter in given]
+        return f"CASE WHEN {joined} THEN '''' || {value[0]} ELSE {value[0]} END", tuple(parameters)
 
 
 # Since then the offset of most zones has not moved, and adding a constant is much faster than working it out.
@@ -111,12 +130,15 @@ class Column:
     value: Combinable
     kind: Kind
     choices: tuple[tuple[Any, Any], ...] = ()
+    # Whose field it is, when that is another model than the table's.
+    owner: type[models.Model] | None = None
+    field: str = ""
 
-    def exported(self, *, labels: bool, local_times: bool, safe: bool) -> Combinable:
+    def exported(self, *, labels: bool, local_times: bool, safe: bool, is_large: bool = False) -> Combinable:
         """The expression that COPY writes. `labels`: the words of the active language instead of codes."""
         match self.kind:
             case Kind.TEXT:
-                text = SafeText(self.value) if safe else self.value
+                text = self._safe(is_large=is_large) if safe else self.value
                 # What is a code where it is not a person's own words.
                 return _worded(self.value, self.choices, other=text) if labels and self.choices else text
             case Kind.MOMENT:
@@ -128,6 +150,11 @@ class Column:
             case Kind.FLAG | Kind.JSON:
                 return Cast(self.value, models.TextField())
         return self.value
+
+    def _safe(self, *, is_large: bool) -> SafeText:
+        if not is_large or self.owner is None:
+            return SafeText(self.value)
+        return SafeText(self.value, Exists(self.owner._default_manager.filter(LooksLikeFormula(F(self.field)))))
 
 
 def _worded(value: Combinable, choices: Iterable[tuple[Any, Any]], other: Combinable | None = None) -> Expression:
@@ -163,7 +190,9 @@ def column(model: type[models.Model], path: str, name: str = "", *, label: Any =
     if field.choices:
         kind = Kind.CODE
     choices = tuple(field.flatchoices) if field.choices else ()
-    return Column(name or path.rpartition("__")[2], label or field.verbose_name, F(path), kind, choices)
+    owner = field.model if "__" in path else None
+    stable = name or path.rpartition("__")[2]
+    return Column(stable, label or field.verbose_name, F(path), kind, choices, owner, field.name)
 
 
 def _field(model: type[models.Model], path: str) -> Any:

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 
+from analysis import copying
 from analysis.copying import Shape, csv_pieces
 from analysis.filters import FilterInvalid, UnknownFilter, filtered
 from analysis.tables import ALARMS, COMMANDS, DAILY_USAGE, METERS, READINGS, TABLES
@@ -109,6 +110,27 @@ def test_text_that_looks_like_a_formula_is_prefixed_and_numbers_stay_numbers(row
     assert ',"a,""b""\nc",x=1,' in text
     assert ",-5.0000," in text
     assert f",{sign}1+1" in exported(METERS, shape=Shape(safe=False)).decode().replace('"', "")
+
+
+def test_formulas_in_a_large_export(rows, monkeypatch):
+    """There PostgreSQL is asked first whether any meter has such a text."""
+    meter = make_meter(rows, 1)
+    read(meter)
+    plain = exported(READINGS)
+    monkeypatch.setattr(copying, "LARGE", -1)
+    assert exported(READINGS) == plain
+    Meter.objects.filter(pk=meter.pk).update(user_no="=1+1", device_id="+x")
+    assert b",'=1+1,'+x,2026" in exported(READINGS)
+    assert b",=1+1,+x,2026" in exported(READINGS, shape=Shape(safe=False))
+
+
+def test_gzip_of_many_pieces(rows, monkeypatch):
+    meter = make_meter(rows, 1)
+    for hours in range(60):
+        read(meter, hours=hours, index=str(hours))
+    plain = exported(READINGS)
+    monkeypatch.setattr(copying, "PIECE_BYTES", 10)
+    assert gzip.decompress(exported(READINGS, shape=Shape(gzip=True))) == plain
 
 
 def test_gzip_holds_the_same_bytes(rows):
