@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from django.core.exceptions import EmptyResultSet
@@ -19,8 +20,7 @@ from analysis.estimates import estimated_rows
 from analysis.tables import Table
 
 PIECE_BYTES: Final = 64 * 1024
-# Pieces that may wait for gzip.
-PACKED_AHEAD: Final = 16
+PACKED_TOGETHER: Final = 16
 # From so many rows on it pays to ask first whether any text of a meter looks like a formula.
 LARGE: Final = 1_000_000
 BOM: Final = b"\xef\xbb\xbf"
@@ -108,13 +108,16 @@ def _language(shape: Shape) -> Any:
 
 
 def _zipped(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """gzip at its fastest level, in a thread: while it packs one piece, PostgreSQL's next ones come in."""
+    """gzip at its fastest level, in a thread: while it packs, PostgreSQL's next rows come in.
+
+    It gets many pieces at once: a thread waits some milliseconds for its turn, as long as one piece takes.
+    """
     compressor = zlib.compressobj(1, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
     with ThreadPoolExecutor(1, thread_name_prefix="gzip") as packer:
         waiting: deque[Future[bytes]] = deque()
-        for piece in pieces:
-            waiting.append(packer.submit(compressor.compress, piece))
-            if len(waiting) > PACKED_AHEAD and (packed := waiting.popleft().result()):
+        while together := b"".join(islice(pieces, PACKED_TOGETHER)):
+            waiting.append(packer.submit(compressor.compress, together))
+            if len(waiting) > 1 and (packed := waiting.popleft().result()):
                 yield packed
         waiting.append(packer.submit(compressor.flush))
         yield b"".join(one.result() for one in waiting)

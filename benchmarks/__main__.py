@@ -25,7 +25,12 @@ def parser() -> argparse.ArgumentParser:
         description="Measure the project beside floors and peers, on the PostgreSQL server of DATABASE_URL.",
         epilog="; ".join(f"{section.letter} {section.name}: {section.title}" for section in registry.SECTIONS),
     )
-    top.add_argument("sections", nargs="*", metavar="section", help="letters or names; A to G when none is named")
+    top.add_argument(
+        "sections",
+        nargs="*",
+        metavar="section",
+        help="letters or names; all but H when none is named",
+    )
     top.add_argument("--quick", action="store_true", help="small sizes: minutes for everything")
     top.add_argument("--rounds", type=int, default=3, help="how often each is measured (default 3)")
     top.add_argument("--size", "--meters", type=int, help="another size than the section's own")

@@ -51,7 +51,7 @@ def measure(run: Run) -> None:
                 Goal(of=OURS, figure=MEMORY, at_most=100),
             ],
         )
-        if others := list(forms(run)):
+        if others := forms():
             run.compare(
                 "Its other forms",
                 others,
@@ -79,7 +79,7 @@ def contenders(run: Run) -> list[Contender]:
     return found
 
 
-def forms(run: Run) -> list[Contender]:
+def forms() -> list[Contender]:
     if not installed("psql") or COMMAND not in get_commands():
         return []
     ours = [program(name, Role.PROJECT, manage(COMMAND, *options)) for name, options in FORMS.items()]
