@@ -6,7 +6,7 @@ same protocol one level lower (`psycopg.pq`): statements are numbered and prepar
 
 import hashlib
 import re
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
@@ -93,6 +93,7 @@ class Transaction:
         if not self._has_begun:
             statements = (*self._begin, *statements)
             self._has_begun = self.is_open = True
+        before = frozenset(_prepared.get(self._raw, ()))
         known = self._prepare(statements)
         texts = [statement.texts(values) for statement in statements]
         pgconn = self._raw.pgconn
@@ -107,7 +108,7 @@ class Transaction:
         pgconn.exit_pipeline_mode()
         failed = next((result for result in results if result.status in _FAILED), None)
         if failed is not None:
-            raise self._error(failed)
+            raise self._error(failed, fresh=known - before)
         return results
 
     def _prepare(self, statements: tuple[Statement, ...]) -> set[bytes]:
@@ -123,11 +124,11 @@ class Transaction:
                 known.add(statement.name)
         return known
 
-    def _error(self, result: PGresult) -> psycopg.Error:
+    def _error(self, result: PGresult, *, fresh: Iterable[bytes] = ()) -> psycopg.Error:
         error = error_from_result(result, self._raw.info.encoding)
         if isinstance(error, InvalidSqlStatementName):
-            # Somebody has deallocated them all.
-            _prepared.pop(self._raw, None)
+            # Somebody has deallocated them all but those that were prepared just now.
+            _prepared[self._raw] = set(fresh)
         return error
 
 
