@@ -72,7 +72,8 @@ def left_behind(meter_no):
     owed = OutboundMessage.objects.filter(lane=meter.pk).order_by("id")
     bodies = [{k: v for k, v in json.loads(row.body).items() if k not in OWN} for row in owed]
     tables = [Reading, MeterState, Account, Command, Alarm]
-    rows = {model.__name__: [same(row) for row in model.objects.filter(meter=meter).values()] for model in tables}
+    written = {model.__name__: model.objects.filter(meter=meter).order_by("pk").values() for model in tables}
+    rows = {name: [same(row) for row in found] for name, found in written.items()}
     return {**rows, "owed": [same(row) for row in owed.values()], "bodies": bodies}
 
 
