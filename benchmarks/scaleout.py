@@ -15,6 +15,8 @@ from benchmarks.hosts.network import network, why_not
 from benchmarks.hosts.scene import DELAY_SECONDS, METERS, Scene, out_of_order, scene
 
 SENDERS = ("a", "b", "c", "d")
+# A sender alone could fill the two cores that all hosts share here; bounded, what is measured is how the work divides.
+REQUESTS_AT_ONCE = 64
 HOSTS = [*SENDERS, "cis", "control"]
 
 
@@ -40,19 +42,20 @@ def throughput(run: Run, stage: Scene) -> None:
         )
 
     run.compare(
-        f"Messages per second to a CIS that answers after {DELAY_SECONDS * 1000:.0f} ms",
+        f"Messages per second to a CIS that answers after {DELAY_SECONDS * 1000:.0f} ms,"
+        f" {REQUESTS_AT_ONCE} requests at once per sender",
         [contender(1), contender(2), contender(4)],
         unit="per second",
         goals=[
-            Goal(of="2 senders", against="1 sender", at_least=1.6),
-            Goal(of="4 senders", at_least=1000),
+            Goal(of="2 senders", against="1 sender", at_least=1.8),
+            Goal(of="4 senders", against="1 sender", at_least=3),
         ],
     )
 
 
 def rate_of(stage: Scene, names: Sequence[str], *, messages: int) -> Sample:
     """Messages per second between the first tenth and the last: starting and running dry do not count."""
-    with stage.senders(names):
+    with stage.senders(names, OUTBOX_CONCURRENCY=str(REQUESTS_AT_ONCE)):
         backlog.enqueue(messages=messages, meters=METERS)
         stage.made.wait_until(lambda: stage.pending() == 0, seconds=300, what="an empty outbox")
     times = sorted(arrival[4] for arrival in stage.ask_cis("/arrivals"))

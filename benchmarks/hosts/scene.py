@@ -45,12 +45,13 @@ class Scene:
         return int(row[0]) if row else 0
 
     @contextmanager
-    def senders(self, names: Sequence[str]) -> Iterator[None]:
+    def senders(self, names: Sequence[str], **environment: str) -> Iterator[None]:
         """One sender on each of these hosts, ready when the block begins."""
         with ExitStack() as stack:
             for name in names:
                 self.made.log(f"sender-{name}").unlink(missing_ok=True)
-                stack.enter_context(self.made.running(f"sender-{name}", cluster.sender(self.hosts[name])))
+                command = cluster.sender(self.hosts[name])
+                stack.enter_context(self.made.running(f"sender-{name}", command, **environment))
             for name in names:
                 log = self.made.log(f"sender-{name}")
                 self.made.wait_until(partial(cluster.sender_is_ready, log), seconds=60, what=f"sender {name}")
