@@ -32,6 +32,7 @@ from analysis.tasks import hint
 from analysis.words import error_words, rows_words, shape_words, table_words
 from staff.acts import Fact, name_acts, name_facts, put_on_record
 from staff.admin_base import OFFERED, OfferedAction, ReadOnlyAdmin
+from staff.once import PageInvalid, PageSent, new_token, spend
 from staff.permissions import EXPORT
 
 # Registered on import.
@@ -64,6 +65,7 @@ STATE_LABELS = {
     ExportState.EXPIRED: "primary",
 }
 _VIEWS = ("state", "file", "cancel")
+_PURPOSE = "export"
 
 
 class TableFilter(admin.SimpleListFilter):
@@ -108,7 +110,8 @@ class ExportJobAdmin(ReadOnlyAdmin):
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """A list gives `asked` as text, which the field would take for a value that is a text."""
-        given: dict[str, Any] = dict(super().get_changeform_initial_data(request))
+        token = new_token(user=cast(User, request.user), purpose=_PURPOSE)
+        given: dict[str, Any] = {**super().get_changeform_initial_data(request), "token": token}
         try:
             return {**given, "asked": json.loads(given.get("asked", "{}"))}
         except ValueError:
@@ -118,7 +121,7 @@ class ExportJobAdmin(ReadOnlyAdmin):
         return super().get_form(request, obj, change, **({} if obj else {"form": ExportForm}), **kwargs)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.fields if obj else ["table", "asked", "form", "language", "local_times", "bom", "gzip"]
+        return self.fields if obj else ["table", "asked", "token", "form", "language", "local_times", "bom", "gzip"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return super().get_readonly_fields(request, obj) if obj else ()
@@ -130,20 +133,33 @@ class ExportJobAdmin(ReadOnlyAdmin):
         except (FilterInvalid, UnknownFilter, IncorrectLookupParameters) as error:
             self.message_user(request, str(error), messages.ERROR)
             return HttpResponseRedirect(request.path)
+        except PageInvalid as invalid:
+            self.message_user(request, invalid.words, messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+        except PageSent as sent:
+            self.message_user(request, sent.words, messages.WARNING)
+            made = get_object_or_404(self.get_queryset(request), page=sent.key)
+            return HttpResponseRedirect(reverse("admin:analysis_exportjob_change", args=[made.pk]))
 
     def save_model(self, request: HttpRequest, obj: ExportJob, form: Any, change: bool) -> None:
-        """Submitting is asking: the service writes the row."""
+        """Submitting is asking, once: the service writes the row, in the transaction that spends the form."""
+        owner, now = cast(User, request.user), timezone.now()
+        page = spend(form.cleaned_data["token"], user=owner, purpose=_PURPOSE, now=now)
         job = ask_for_export(
-            owner=cast(User, request.user),
+            owner=owner,
             table=form.cleaned_data["table"],
             asked=form.rows,
             form=Form(form.cleaned_data["form"]),
             shape=form.shape,
-            now=timezone.now(),
+            now=now,
+            page=page,
         )
         obj.pk = job.pk
         obj.refresh_from_db()
         transaction.on_commit(lambda: hint(job.pk))
+
+    def log_addition(self, request: HttpRequest, obj: ExportJob, message: Any) -> Any:
+        """The service has put on record that it was asked for."""
 
     def response_add(self, request: HttpRequest, obj: ExportJob, post_url_continue: str | None = None) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:analysis_exportjob_change", args=[obj.pk]))

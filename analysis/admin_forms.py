@@ -20,6 +20,7 @@ NAMES = "names"
 class ExportForm(forms.ModelForm):
     """`table`, and `asked` as it came from a list; the rest is how the file shall look."""
 
+    token = forms.CharField(widget=forms.HiddenInput, required=False)
     asked = forms.JSONField(widget=forms.HiddenInput, required=False, initial=dict)
     table = forms.ChoiceField(label=_("table"), widget=UnfoldAdminSelectWidget)
     form = forms.ChoiceField(label=_("format"), widget=UnfoldAdminSelectWidget)

@@ -46,9 +46,19 @@ class ClaimLost(RuntimeError):
 
 @transaction.atomic
 def ask_for_export(
-    *, owner: User, table: str, asked: dict[str, Any], form: Form, shape: Shape, now: datetime
+    *,
+    owner: User,
+    table: str,
+    asked: dict[str, Any],
+    form: Form,
+    shape: Shape,
+    now: datetime,
+    page: uuid.UUID | None = None,
 ) -> ExportJob:
-    """A queued export, on record. Raises PermissionDenied, and what rows_asked raises."""
+    """A queued export, on record; `page` is the spent token of the form that asked for it.
+
+    Raises PermissionDenied, and what rows_asked raises.
+    """
     if not may_export(owner, TABLES[table]):
         raise PermissionDenied
     rows = rows_asked(TABLES[table], asked, user=owner)
@@ -60,6 +70,7 @@ def ask_for_export(
         shape=asdict(shape),
         estimate=estimated_rows(rows),
         created_at=now,
+        page=page,
     )
     put_on_record(by=owner, act="export.file", target=job, after={"table": table, "asked": asked, "form": form})
     return job

@@ -54,6 +54,8 @@ class ExportJob(models.Model):
     error = models.CharField(_("error"), max_length=300, blank=True)
     detail = models.CharField(_("detail"), max_length=300, blank=True, default="", db_default="")
     claim = models.UUIDField(null=True, blank=True, editable=False)
+    # Reader: whoever sends the same form once more, and is led to what it made. Null where no form asked.
+    page = models.UUIDField(unique=True, null=True, blank=True, editable=False)
     tries = models.PositiveSmallIntegerField(_("tries"), default=0)
     created_at = models.DateTimeField(_("asked at"))
     heartbeat_at = models.DateTimeField(_("last sign of life"), null=True, blank=True)

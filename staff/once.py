@@ -16,9 +16,13 @@ LIFE: Final = timedelta(hours=12)
 
 
 class PageSent(RuntimeError):
-    """The same page was sent before, and done."""
+    """The same page, known by `key`, was sent before, and done."""
 
     words = _("This page had been sent before: it was done once.")
+
+    def __init__(self, key: uuid.UUID) -> None:
+        super().__init__(str(key))
+        self.key = key
 
 
 class PageInvalid(ValueError):
@@ -40,12 +44,13 @@ def spend(token: str, *, user: User, purpose: str, now: datetime) -> uuid.UUID:
         raise PageInvalid from None
     if (owner, meant) != (user.pk, purpose):
         raise PageInvalid
+    spent = uuid.UUID(key)
     try:
         with transaction.atomic():
-            SentPage.objects.create(token=uuid.UUID(key), by=user, at=now)
+            SentPage.objects.create(token=spent, by=user, at=now)
     except IntegrityError:
-        raise PageSent from None
-    return uuid.UUID(key)
+        raise PageSent(spent) from None
+    return spent
 
 
 def forget_sent(*, now: datetime) -> int:

@@ -46,6 +46,7 @@ class Migration(migrations.Migration):
                 ('error', models.CharField(blank=True, max_length=300, verbose_name='error')),
                 ('detail', models.CharField(blank=True, db_default='', default='', max_length=300, verbose_name='detail')),
                 ('claim', models.UUIDField(blank=True, editable=False, null=True)),
+                ('page', models.UUIDField(blank=True, editable=False, null=True, unique=True)),
                 ('tries', models.PositiveSmallIntegerField(default=0, verbose_name='tries')),
                 ('created_at', models.DateTimeField(verbose_name='asked at')),
                 ('heartbeat_at', models.DateTimeField(blank=True, null=True, verbose_name='last sign of life')),

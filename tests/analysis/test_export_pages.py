@@ -39,7 +39,9 @@ FORM = {"table": "meters", "asked": "{}", "form": "csv", "language": "zh-hans", 
 
 
 def ask(client, **fields):
-    return client.post(page("add"), FORM | fields)
+    opened = client.get(page("add"))
+    token = opened.context["adminform"].form["token"].value() if opened.status_code == 200 else ""
+    return client.post(page("add"), {**FORM, "token": token, **fields})
 
 
 @pytest.mark.django_db
@@ -56,7 +58,7 @@ def test_a_list_leads_to_the_form_with_its_filters_or_its_chosen_rows():
         assert query["table"] == ["meters"]
         assert json.loads(query["asked"][0]) == asked
         form = client.get(answer["Location"]).context["adminform"].form
-        client.post(page("add"), {**FORM, "asked": form["asked"].value()})
+        client.post(page("add"), {**FORM, "asked": form["asked"].value(), "token": form["token"].value()})
         assert ExportJob.objects.latest("pk").asked == asked
 
 
