@@ -1,5 +1,11 @@
-"""A confirmation page does what it says once, however often it is sent."""
+"""A confirmation page does what it says once, however often it is sent, for whom it was made and as long as they may.
 
+A token holds for one person with the rights and companies of when the page was shown: with more of them the page would
+say less than is done, with fewer nothing may be done.
+"""
+
+import hashlib
+import json
 import uuid
 from datetime import datetime, timedelta
 from typing import Final
@@ -10,6 +16,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
 from staff.models import SentPage
+from staff.scope import companies_of, sees_all
 
 SALT: Final = "staff.confirmation"
 LIFE: Final = timedelta(hours=12)
@@ -26,23 +33,25 @@ class PageSent(RuntimeError):
 
 
 class PageInvalid(ValueError):
-    """The token is not of this user and purpose, or too old."""
+    """The token is not of this user, their present rights and this purpose, or too old."""
 
-    words = _("This page is too old or not yours. Nothing was done; please begin again.")
+    words = _(
+        "This page is too old or not yours, or what you may do has changed since. Nothing was done; please begin again."
+    )
 
 
 def new_token(*, user: User, purpose: str) -> str:
     """A token for one page; `purpose` names what the page does to what ("close:17")."""
-    return signing.dumps([user.pk, purpose, uuid.uuid4().hex], salt=SALT)
+    return signing.dumps([user.pk, _standing(user), purpose, uuid.uuid4().hex], salt=SALT)
 
 
 def spend(token: str, *, user: User, purpose: str, now: datetime) -> uuid.UUID:
     """Spend the token within the transaction that does what the page asks. Raises PageInvalid, PageSent."""
     try:
-        owner, meant, key = signing.loads(token, salt=SALT, max_age=LIFE)
+        *bound, key = signing.loads(token, salt=SALT, max_age=LIFE)
     except signing.BadSignature:
         raise PageInvalid from None
-    if (owner, meant) != (user.pk, purpose):
+    if bound != [user.pk, _standing(user), purpose]:
         raise PageInvalid
     spent = uuid.UUID(key)
     try:
@@ -51,6 +60,13 @@ def spend(token: str, *, user: User, purpose: str, now: datetime) -> uuid.UUID:
     except IntegrityError:
         raise PageSent(spent) from None
     return spent
+
+
+def _standing(user: User) -> str:
+    """Tells one set of rights and companies from another."""
+    rights = ["everything"] if user.is_superuser else sorted(user.get_all_permissions())
+    companies = ["all"] if sees_all(user) else sorted(companies_of(user).values_list("pk", flat=True))
+    return hashlib.sha256(json.dumps([rights, companies]).encode()).hexdigest()
 
 
 def forget_sent(*, now: datetime) -> int:

@@ -61,7 +61,7 @@ def test_a_page_sent_twice_makes_each_command_once(english, rows):
     shown = ask(english, "replay", *chosen)
     assert confirm(english, shown) == ["2 commands are asked again."]
     assert confirm(english, shown)[-1] == "This page had been sent before: it was done once."
-    assert confirm(english, shown, token="made up")[-1].startswith("This page is too old or not yours.")
+    assert confirm(english, shown, token="made up")[-1].startswith("This page is too old or not yours")
     made = Command.objects.exclude(pk__in=[one.pk for one in chosen]).order_by("pk")
     assert [(new.replay_of, new.state, new.payload) for new in made] == [
         (old, "queued", {"valveSet": "1"}) for old in chosen
