@@ -13,6 +13,9 @@ from rest_framework.permissions import BasePermission
 from analysis.models import ApiToken
 from analysis.tables import Table
 from staff.permissions import EXPORT
+from staff.scope import reaches
+
+OUTGROWN = _("Its user may do more than whoever made this token: let a new one be made.")
 
 
 def may_export(user: Any, table: Table) -> bool:
@@ -25,10 +28,16 @@ def may_export(user: Any, table: Table) -> bool:
     )
 
 
-def make_token(*, user: User, name: str) -> tuple[ApiToken, str]:
+def make_token(*, user: User, name: str, by: User) -> tuple[ApiToken, str]:
     """A new token and its text, which nobody can read again."""
     text = secrets.token_urlsafe(32)
-    return ApiToken.objects.create(user=user, name=name, digest=_digest(text)), text
+    return ApiToken.objects.create(user=user, name=name, made_by=by, digest=_digest(text)), text
+
+
+def is_outgrown(token: ApiToken) -> bool:
+    """True while its user may more than whoever made it and knows its text, who may have left since."""
+    user, maker = token.user, token.made_by
+    return user.pk != maker.pk and not reaches(maker, user)
 
 
 def _digest(text: str) -> str:
@@ -39,9 +48,11 @@ class ByToken(TokenAuthentication):
     """`Authorization: Token …`"""
 
     def authenticate_credentials(self, key: str) -> tuple[User, ApiToken]:
-        token = ApiToken.objects.select_related("user").filter(digest=_digest(key)).first()
+        token = ApiToken.objects.select_related("user", "made_by").filter(digest=_digest(key)).first()
         if token is None or not token.user.is_active:
             raise exceptions.AuthenticationFailed(_("Invalid token."))
+        if is_outgrown(token):
+            raise exceptions.AuthenticationFailed(OUTGROWN, "token_outgrown")
         return token.user, token
 
 

@@ -75,9 +75,20 @@ class ExportJob(models.Model):
 
 
 class ApiToken(models.Model):
-    """Lets a program of `user` read the analysts' API. Of the token only its digest is kept."""
+    """Lets a program of `user` read the analysts' API. Of the token only its digest is kept.
+
+    Whoever made it has seen its text: it is good as long as they may do and see all that its user may.
+    """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name=_("user"), related_name="+")
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        verbose_name=_("made by"),
+        related_name="+",
+        editable=False,
+        db_index=False,
+    )
     name = models.CharField(_("name"), max_length=100, help_text=_("What the token is for."))
     digest = models.CharField(max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)

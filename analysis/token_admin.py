@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
-from analysis.access import make_token
+from analysis.access import is_outgrown, make_token
 from analysis.models import ApiToken
 from staff.acts import put_on_record
 from staff.admin_scope import Scoped, visible
@@ -17,16 +17,16 @@ from staff.admin_scope import Scoped, visible
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(Scoped, ModelAdmin):
-    """A token's text is shown once, when it is made; deleting it takes it back.."""
+    """A token's text is shown once, when it is made; deleting it takes it back."""
 
-    list_display = ["name", "user", "created_at"]
-    list_select_related = ["user"]
+    list_display = ["name", "user", "made_by", "created_at"]
+    list_select_related = ["user", "made_by"]
     search_fields = ["name", "user__username"]
-    readonly_fields = ["created_at"]
+    readonly_fields = ["made_by", "works", "created_at"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """One that is not made yet has no time."""
-        return ["user", "name", "created_at"] if obj else ["user", "name"]
+        return ["user", "name", *self.readonly_fields] if obj else ["user", "name"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
         tokens, people = super().get_queryset(request), visible(User, request, self.admin_site)
@@ -46,10 +46,15 @@ class ApiTokenAdmin(Scoped, ModelAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    @admin.display(description=_("works"), boolean=True)
+    def works(self, token: ApiToken) -> bool:
+        return token.user.is_active and not is_outgrown(token)
+
     def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
-        token, text = make_token(user=obj.user, name=obj.name)
+        by = cast(User, request.user)
+        token, text = make_token(user=obj.user, name=obj.name, by=by)
         obj.pk = token.pk
-        put_on_record(by=cast(User, request.user), act="token.make", target=token, after={"user": str(obj.user)})
+        put_on_record(by=by, act="token.make", target=token, after={"user": str(obj.user)})
         told = _("The token, which is shown only now: %(token)s") % {"token": text}
         self.message_user(request, told, messages.WARNING)
 

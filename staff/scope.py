@@ -22,6 +22,15 @@ def companies_of(user: User | AnonymousUser) -> QuerySet[Company]:
     return Company.objects.filter(pk__in=_scope_of(user)[1])
 
 
+def reaches(one: User, other: User) -> bool:
+    """Whether `one` may do and see all that `other` may."""
+    if one.is_superuser and one.is_active:
+        return True
+    if other.is_superuser or not other.get_all_permissions() <= one.get_all_permissions():
+        return False
+    return sees_all(one) or (not sees_all(other) and set(_scope_of(other)[1]) <= set(_scope_of(one)[1]))
+
+
 def _scope_of(user: User | AnonymousUser) -> tuple[bool, list[Any]]:
     """Whether all companies, else which. Asked once per user object, which lives as long as a request."""
     known = getattr(user, "_staff_scope", None)

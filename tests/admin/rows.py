@@ -172,7 +172,7 @@ def make_export(person: User, *, state: str = "queued") -> ExportJob:
 
 
 def make_token(person: User, *, name: str) -> ApiToken:
-    return ApiToken.objects.create(user=person, name=name, digest=name)
+    return ApiToken.objects.create(user=person, made_by=person, name=name, digest=name)
 
 
 def make_inbound(rows: Rows, number: int, *, succeeded: bool = True) -> InboundMessage:

@@ -69,7 +69,7 @@ def test_a_person_without_companies_sees_none(rows):
 
 def test_a_token_signs_in_until_it_is_deleted_or_its_person_leaves(rows):
     person = analyst()
-    token, text = make_token(user=person, name="notebook")
+    token, text = make_token(user=person, name="notebook", by=person)
     assert text not in json.dumps([token.digest, token.name])
     signed = {"headers": {"Authorization": f"Token {text}"}}
     assert Client().get("/api/analysis/meters", **signed).status_code == 200
