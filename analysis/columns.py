@@ -56,8 +56,10 @@ class SafeText(Func):
         return f"CASE WHEN {joined} THEN '''' || {value[0]} ELSE {value[0]} END", tuple(parameters)
 
 
-# Since then the offset of most zones has not moved, and adding a constant is much faster than working it out.
-_SETTLED_OFFSETS: Final = datetime(1992, 1, 1, tzinfo=UTC)
+# Since 1992 the offset of most zones has not moved: adding a constant is much faster than working it out. Since 2000,
+# PostgreSQL's zero, halves are rounded up: half a second less, and rounded, is cut off, and twice as fast as that.
+_SETTLED_OFFSETS: Final = datetime(2000, 1, 2, tzinfo=UTC)
+_CUT_OFF: Final = "({local} - interval '0.5 second')::timestamp(0)"
 _OFFSET: Final = "to_char(o / 3600, 'FMSG00') || to_char(abs(o / 60 %% 60), 'FM:00')"
 
 
@@ -76,7 +78,8 @@ class _Moment(Func):
         offset = constant_offset(settings.TIME_ZONE)
         if offset is None:
             return always, always_with
-        settled, settled_with = self.settled(f"date_trunc('second', {moment} AT TIME ZONE %s)", (*parameters, offset))
+        local = _CUT_OFF.format(local=f"{moment} AT TIME ZONE %s")
+        settled, settled_with = self.settled(local, (*parameters, offset))
         sql = f"CASE WHEN {moment} >= %s THEN {settled} ELSE {always} END"
         return sql, (*parameters, _SETTLED_OFFSETS, *settled_with, *always_with)
 

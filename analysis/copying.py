@@ -3,12 +3,9 @@
 import csv
 import io
 import zlib
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Final
 
 from django.core.exceptions import EmptyResultSet
@@ -16,11 +13,11 @@ from django.db import connection as default_connection
 from django.db.models import QuerySet
 from django.utils import translation
 
+from analysis.batches import batches
 from analysis.estimates import estimated_rows
 from analysis.tables import Table
 
 PIECE_BYTES: Final = 64 * 1024
-PACKED_TOGETHER: Final = 16
 # From so many rows on it pays to ask first whether any text of a meter looks like a formula.
 LARGE: Final = 1_000_000
 BOM: Final = b"\xef\xbb\xbf"
@@ -61,23 +58,22 @@ def csv_pieces(
 def _pieces(
     rows: QuerySet[Any], *, table: Table, shape: Shape, connection: Any, told: Callable[[int], None]
 ) -> Iterator[bytes]:
-    piece = bytearray((BOM if shape.bom else b"") + header(table, shape=shape))
+    head = (BOM if shape.bom else b"") + header(table, shape=shape)
     total = 0
-    with connection.cursor() as cursor:
+    with connection.wrap_database_errors, connection.cursor() as cursor:
         statement = copy_statement(rows, table=table, shape=shape, cursor=cursor)
         if statement is not None:
             # What moments are written by; the drivers want no other either.
             cursor.execute("SET DateStyle TO ISO")
             with cursor.copy(statement) as copy:
-                for row in copy:
-                    piece += row
-                    total += 1
-                    if len(piece) >= PIECE_BYTES:
-                        yield bytes(piece)
-                        piece.clear()
-                        told(total)
-    yield bytes(piece)
-    told(total)
+                for batch in batches(copy, at_least=PIECE_BYTES):
+                    yield head + b"".join(batch.rows)
+                    head = b""
+                    total += len(batch.rows)
+                    told(total)
+    if head:
+        yield head
+        told(total)
 
 
 def header(table: Table, *, shape: Shape) -> bytes:
@@ -108,16 +104,12 @@ def _language(shape: Shape) -> Any:
 
 
 def _zipped(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """gzip at its fastest level, in a thread: while it packs, PostgreSQL's next rows come in.
+    """gzip at its fastest level, piece by piece: PostgreSQL goes on sending, and stays the slower one.
 
-    It gets many pieces at once: a thread waits some milliseconds for its turn, as long as one piece takes.
+    A thread for it made exports slower: both threads, and PostgreSQL, waited for their turns.
     """
     compressor = zlib.compressobj(1, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
-    with ThreadPoolExecutor(1, thread_name_prefix="gzip") as packer:
-        waiting: deque[Future[bytes]] = deque()
-        while together := b"".join(islice(pieces, PACKED_TOGETHER)):
-            waiting.append(packer.submit(compressor.compress, together))
-            if len(waiting) > 1 and (packed := waiting.popleft().result()):
-                yield packed
-        waiting.append(packer.submit(compressor.flush))
-        yield b"".join(one.result() for one in waiting)
+    for piece in pieces:
+        if packed := compressor.compress(piece):
+            yield packed
+    yield compressor.flush()

@@ -1,11 +1,12 @@
 """The bytes of a CSV: order, quality flags, times, byte order mark, words of a language, gzip, formulas."""
 
 import gzip
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import connection
+from django.db import DataError, connection, transaction
+from django.db.models.expressions import RawSQL
 
 from analysis import copying
 from analysis.copying import Shape, csv_pieces
@@ -86,6 +87,52 @@ def test_moments_before_1992_and_in_a_zone_with_summer_time(rows, settings):
     text = exported(READINGS).decode()
     assert "1988-02-11T00:30:00-03:30" in text
     assert "2026-07-31T01:30:00-02:30" in text
+
+
+def test_fractions_of_seconds_are_cut_off(rows, settings):
+    meter = make_meter(rows, 1)
+    moments = ["1999-12-31T15:59:59.999999", "2000-01-01T15:59:59.5", "2000-01-02T00:00:00", "2026-02-01T04:00:00"]
+    moments += ["2026-02-01T04:00:01.499999", "2026-02-01T04:00:02.5", "2026-02-01T04:00:03.999999"]
+    for moment in moments:
+        at = datetime.fromisoformat(moment).replace(tzinfo=UTC)
+        Reading.objects.create(
+            meter=meter, read_at=at, index=1, quality=Quality.VALID, source=Source.REPORT, received_at=at
+        )
+    expected = ["1999-12-31 23:59:59", "2000-01-01 23:59:59", "2000-01-02 08:00:00"]
+    expected += [f"2026-02-01 12:00:0{second}" for second in range(4)]
+    for zone in ("Asia/Shanghai", "Asia/Taipei"):
+        settings.TIME_ZONE = zone
+        lines = exported(READINGS, shape=Shape(local_times=True)).decode().splitlines()[1:]
+        assert [line.split(",")[5] for line in lines] == [line.split(",")[9] for line in lines] == expected
+        lines = exported(READINGS).decode().splitlines()[1:]
+        assert [line.split(",")[5] for line in lines] == [f"{text.replace(' ', 'T')}+08:00" for text in expected]
+
+
+def test_an_error_amid_the_rows_is_djangos_and_the_connection_lives(rows, monkeypatch):
+    meter = make_meter(rows, 1)
+    for index in range(20):
+        read(meter, hours=index, index=str(index))
+    monkeypatch.setattr(copying, "PIECE_BYTES", 10)
+    broken = READINGS.rows(user=None).filter(pk__gt=RawSQL('1 / ("readings_reading"."index" - 15)::integer', ()))
+    pieces = []
+    with pytest.raises(DataError, match="division by zero"), transaction.atomic():
+        pieces.extend(csv_pieces(broken, table=READINGS, shape=PLAIN))
+    assert b"".join(pieces).decode().count("\n") < 17
+    assert exported(READINGS).count(b"\n") == 21
+
+
+def test_who_stops_early_leaves_a_connection_that_lives(rows, monkeypatch):
+    meter = make_meter(rows, 1)
+    for index in range(20):
+        read(meter, hours=index, index=str(index))
+    monkeypatch.setattr(copying, "PIECE_BYTES", 10)
+    for taken in (1, 5, 20):
+        pieces = csv_pieces(READINGS.rows(user=None), table=READINGS, shape=PLAIN)
+        with transaction.atomic():
+            assert sum(next(pieces).count(b"\n") for _ in range(taken)) == taken + 1
+            pieces.close()
+            transaction.set_rollback(True)
+        assert exported(READINGS).count(b"\n") == 21
 
 
 def test_the_session_may_write_dates_otherwise(rows):
