@@ -12,11 +12,12 @@ from unfold.admin import ModelAdmin
 from analysis.access import is_outgrown, make_token
 from analysis.models import ApiToken
 from staff.acts import put_on_record
+from staff.admin_history import WithHistory
 from staff.admin_scope import Scoped, visible
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(Scoped, ModelAdmin):
+class ApiTokenAdmin(WithHistory, Scoped, ModelAdmin):
     """A token's text is shown once, when it is made; deleting it takes it back."""
 
     list_display = ["name", "user", "made_by", "created_at"]

@@ -2,26 +2,23 @@
 
 from typing import Any
 
-from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 
 from protocol.models import Company
 from staff.acts import Facts, put_on_record
-from staff.models import StaffAct
+from staff.admin_history import WithHistory
 
 SECRETS = frozenset({"app_secret", "previous_secret", "password"})
 MASK = "••••••"
-SHOWN_ACTS = 10
 
 
-class Recorded(admin.ModelAdmin):
-    """Puts added, changed and deleted rows on record, and shows on a row's page what was done to it."""
+class Recorded(WithHistory):
+    """Puts added, changed and deleted rows on record."""
 
     company_path: str | None = None
-    change_form_after_template = "staff/what_was_done.html"
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
         """Nothing is written yet: this is how the row was before."""
@@ -52,19 +49,6 @@ class Recorded(admin.ModelAdmin):
         for obj in queryset:
             self._record(request, obj, "delete", before=_masked(facts_of(obj)), after={}, keep_company=False)
         return super().log_deletions(request, queryset)
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        done = StaffAct.objects.none()
-        if object_id is not None and request.method == "GET":
-            of_row = StaffAct.objects.filter(target_model=self.model._meta.label_lower, target_pk=object_id)
-            done = of_row.select_related("by").order_by("-id")[:SHOWN_ACTS]
-        return super().changeform_view(request, object_id, form_url, {"acts_done": done, **(extra_context or {})})
 
     def _record(
         self, request: HttpRequest, obj: Any, verb: str, *, before: Facts, after: Facts, keep_company: bool = True
