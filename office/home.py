@@ -4,13 +4,15 @@ What needs somebody is counted on the list that it links to, as that list's own 
 further than MOST: every one of these conditions has a partial index.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from django.contrib import admin
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
 from django.db.models import Max, Model, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.http import HttpRequest
@@ -102,7 +104,9 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 def needs(request: HttpRequest) -> list[Counted]:
     """What the user may see of each kind, the urgent ones first and those with nothing last."""
-    found = [_counted(request, need) for need in NEEDS if _admin(need).has_view_permission(request)]
+    seen = [need for need in NEEDS if _admin(need).has_view_permission(request)]
+    counts = _counts([_admin(need).get_queryset(request).filter(need.condition) for need in seen])
+    found = [_counted(need, count) for need, count in zip(seen, counts, strict=True)]
     order = ["high", "medium", "low"]
     return sorted(found, key=lambda one: (one.count == 0, order.index(one.urgency)))
 
@@ -111,9 +115,25 @@ def _admin(need: Need) -> Any:
     return admin.site.get_model_admin(need.model)
 
 
-def _counted(request: HttpRequest, need: Need) -> Counted:
-    rows = _admin(need).get_queryset(request).filter(need.condition)
-    count = rows.order_by().values("pk")[: MOST + 1].count()
+def _counts(lists: Sequence[QuerySet[Any]]) -> list[int]:
+    """How many rows each has, up to MOST + 1, in one statement: a page of ten figures is no reason for ten."""
+    parts: list[str] = []
+    values: list[Any] = []
+    for rows in lists:
+        try:
+            sql, its_values = rows.order_by().values("pk")[: MOST + 1].query.sql_with_params()
+        except EmptyResultSet:
+            sql, its_values = "SELECT 1 WHERE false", ()
+        parts.append(f"(SELECT COUNT(*) FROM ({sql}) counted)")  # noqa: S608
+        values += its_values
+    if not parts:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(parts)}", values)
+        return list(cursor.fetchone())
+
+
+def _counted(need: Need, count: int) -> Counted:
     meta = need.model._meta
     page = reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist")
     url = f"{page}?{urlencode(need.parameters)}" if need.parameters else page

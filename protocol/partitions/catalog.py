@@ -1,6 +1,7 @@
 """What PostgreSQL itself says of a partitioned table."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import connection
@@ -25,6 +26,19 @@ _PARTITIONS = r"""
     ORDER BY bounds[1]::timestamptz NULLS LAST
 """
 
+# Of all tables at once, and without their sizes, for which every file is looked at.
+_SHAPES = r"""
+    SELECT t.name, t.oid IS NOT NULL, a.attname, c.relname, bounds[1]::timestamptz, bounds[2]::timestamptz
+    FROM (SELECT name, to_regclass(name) FROM unnest(%s::text[]) name) t(name, oid)
+    LEFT JOIN pg_partitioned_table p ON p.partrelid = t.oid AND p.partstrat = 'r' AND p.partnatts = 1
+    LEFT JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0]
+    LEFT JOIN pg_inherits i ON i.inhparent = t.oid
+    LEFT JOIN pg_class c ON c.oid = i.inhrelid
+    LEFT JOIN LATERAL regexp_match(
+        pg_get_expr(c.relpartbound, c.oid), $re$FROM \('([^']+)'\) TO \('([^']+)'\)$re$) bounds ON true
+    ORDER BY t.name, bounds[1]::timestamptz NULLS LAST
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Partition:
@@ -36,8 +50,28 @@ class Partition:
     rows: int
 
 
-def table_exists(table: str) -> bool:
-    return bool(_value("SELECT to_regclass(%s) IS NOT NULL", table))
+@dataclass(slots=True)
+class Shape:
+    """How a table is cut: by which column (None for a plain one), into which partitions, of which spans."""
+
+    exists: bool
+    column: str | None
+    names: list[str] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
+
+
+def shapes_of(tables: Sequence[str]) -> dict[str, Shape]:
+    """By table, in one query; spans in order of time."""
+    shapes: dict[str, Shape] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_SHAPES, [list(tables)])
+        for table, exists, column, name, begins, ends in cursor.fetchall():
+            shape = shapes.setdefault(table, Shape(exists, column))
+            if name is not None:
+                shape.names.append(name)
+            if begins is not None:
+                shape.spans.append(Span(begins, ends))
+    return shapes
 
 
 def partitioned_by(table: str) -> str | None:
@@ -69,6 +103,20 @@ def rows_in_default(table: PartitionedTable, *, begins: datetime, ends: datetime
     with connection.cursor() as cursor:
         cursor.execute(sql, {"begins": begins, "ends": ends, "limit": limit})
         return int(cursor.fetchone()[0])
+
+
+def rows_in_defaults(since: Sequence[tuple[PartitionedTable, datetime]], *, limit: int) -> dict[str, int]:
+    """How many rows each default partition has from a moment on, in one query; counts no further than `limit`."""
+    counts = [
+        f"""SELECT %s, count(*) FROM (SELECT 1 FROM "{table.default}" WHERE "{table.column}" >= %s LIMIT %s) counted"""  # noqa: S608
+        for table, _begins in since
+    ]
+    if not counts:
+        return {}
+    with connection.cursor() as cursor:
+        values = [value for table, begins in since for value in (table.table, begins, limit)]
+        cursor.execute(" UNION ALL ".join(counts), values)
+        return dict(cursor.fetchall())
 
 
 def spans_with_rows(table: PartitionedTable, source: str, *, since: datetime) -> list[Span]:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from protocol.partitions.care import rescued_since
-from protocol.partitions.catalog import partitioned_by, partitions_of, rows_in_default, table_exists
+from protocol.partitions.catalog import Shape, rows_in_defaults, shapes_of
 from protocol.partitions.declared import PartitionedTable, Span, declared_tables
 from protocol.partitions.needed import COUNT_LIMIT, is_needed, unfinished_rows
 
@@ -30,8 +30,16 @@ class PartitionProblem:
 
 def partition_problems(*, now: datetime, tables: Iterable[PartitionedTable] | None = None) -> list[PartitionProblem]:
     """All that needs attention in the declared tables; nothing of a table that `migrate` has not made yet."""
-    declared = declared_tables() if tables is None else tables
-    return [problem for table in declared if table_exists(table.table) for problem in _problems_of(table, now=now)]
+    declared = list(declared_tables() if tables is None else tables)
+    shapes = shapes_of([table.table for table in declared])
+    there = [table for table in declared if shapes[table.table].exists]
+    catching = [table for table in there if _catches(table, shapes[table.table])]
+    caught = rows_in_defaults([(table, rescued_since(table, now=now)) for table in catching], limit=COUNT_LIMIT)
+    return [
+        problem
+        for table in there
+        for problem in _problems_of(table, shapes[table.table], caught=caught.get(table.table, 0), now=now)
+    ]
 
 
 def check_partitions(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
@@ -41,17 +49,19 @@ def check_partitions(*, databases: Sequence[str] | None = None, **kwargs: Any) -
     return [Warning(problem.text, id="das.W001") for problem in partition_problems(now=timezone.now())]
 
 
-def _problems_of(table: PartitionedTable, *, now: datetime) -> list[PartitionProblem]:
-    if partitioned_by(table.table) != table.column:
+def _catches(table: PartitionedTable, shape: Shape) -> bool:
+    return shape.column == table.column and table.default in shape.names
+
+
+def _problems_of(table: PartitionedTable, shape: Shape, *, caught: int, now: datetime) -> list[PartitionProblem]:
+    if shape.column != table.column:
         text = _("%(table)s is not partitioned by %(column)s: run migrate.")
         return [PartitionProblem("plain", table.table, text % {"table": table.table, "column": table.column})]
-    partitions = partitions_of(table.table)
-    spans = [partition.span for partition in partitions if partition.span]
     return [
-        *_missing(table, spans, now=now),
-        *_unless_default(table, [partition.name for partition in partitions], now=now),
-        *_unfinished(table, spans, now=now),
-        *_overdue(table, spans, now=now),
+        *_missing(table, shape.spans, now=now),
+        *_of_default(table, shape, caught),
+        *_unfinished(table, shape.spans, now=now),
+        *_overdue(table, shape.spans, now=now),
     ]
 
 
@@ -65,11 +75,10 @@ def _missing(table: PartitionedTable, spans: list[Span], *, now: datetime) -> li
     return [PartitionProblem("missing", table.table, text % values)]
 
 
-def _unless_default(table: PartitionedTable, names: list[str], *, now: datetime) -> list[PartitionProblem]:
-    if table.default not in names:
+def _of_default(table: PartitionedTable, shape: Shape, rows: int) -> list[PartitionProblem]:
+    if not _catches(table, shape):
         text = _("%(table)s has no default partition: rows that fit no other would be refused.")
         return [PartitionProblem("missing", table.table, text % {"table": table.table})]
-    rows = rows_in_default(table, begins=rescued_since(table, now=now), limit=COUNT_LIMIT)
     if not rows:
         return []
     text = _("Rows in the default partition of %(table)s: %(rows)s. The next round will move them.")
