@@ -1,4 +1,4 @@
-"""The pages of the staff and of the analysts' API at full size, for whoever sees all, most, few and none of the meters.
+"""The pages of the staff and of the analysts at full size, for whoever sees all, most, some, few or none of the meters.
 
 Every list with each filter, order and search, a new and an old row of each table, home, reconciliation, the API's first
 and deep pages (benchmarks/admin_pages.py); ten readings per meter unless --readings says otherwise.
@@ -18,6 +18,8 @@ from benchmarks.frame import Contender, Goal, Role, Run, Sample, Section
 PEOPLE = {
     "chief": "a superuser",
     "huge": "staff of the company with most meters",
+    "county": "staff of a company with one of 200 meters",
+    "town": "staff of a company with one of 1,000 meters",
     "small": "staff of a company with one of 5,000 meters",
     "new": "staff of a company without meters",
 }

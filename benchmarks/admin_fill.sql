@@ -1,12 +1,15 @@
 -- A platform of :meters meters for the pages of the staff. Statements end with a semicolon at the end of a line.
--- Company 1 has most of the meters, 2 a tenth, 3 one of 5,000, 4 none. Every address begins alike.
-INSERT INTO protocol_company (code, name) VALUES ('1', '大燃气'), ('2', '中燃气'), ('3', '小燃气'), ('4', '新燃气');
+-- Company 1 has most of the meters, 2 a tenth, 5 one of 200, 6 one of 1,000, 3 one of 5,000, 4 none.
+-- Every address begins alike.
+INSERT INTO protocol_company (code, name) VALUES ('1', '大燃气'), ('2', '中燃气'), ('3', '小燃气'), ('4', '新燃气'),
+    ('5', '县燃气'), ('6', '镇燃气');
 
 INSERT INTO protocol_manufacturer (factor_no, name) VALUES ('1', '一厂'), ('2', '二厂'), ('3', '三厂');
 
 INSERT INTO protocol_peer (kind, name, app_code, app_secret, previous_secret, url, is_active, allowed_addresses)
     SELECT kind, kind || n, kind || n, 'secret', '', 'http://127.0.0.1:9', true, '{}'
-    FROM (VALUES ('cis'), ('headend')) k(kind), generate_series(1, 3) n ORDER BY kind, n;
+    FROM (SELECT 1, kind, n FROM (VALUES ('cis'), ('headend')) k(kind), generate_series(1, 3) n
+        UNION ALL SELECT 2, 'cis', n FROM generate_series(5, 6) n) p(turn, kind, n) ORDER BY turn, kind, n;
 
 INSERT INTO protocol_peer_companies (peer_id, company_id)
     SELECT id, right(app_code, 1)::bigint FROM protocol_peer WHERE kind = 'cis';
@@ -16,7 +19,7 @@ INSERT INTO protocol_peer_manufacturers (peer_id, manufacturer_id)
 
 -- Three prices a company, and one that hardly any meter has.
 INSERT INTO pricing_price (company_id, manufacturer_id, code)
-    SELECT c, m, 'P' || c || m FROM generate_series(1, 3) c, generate_series(1, 3) m UNION ALL SELECT 1, 1, 'RARE';
+    SELECT c, m, 'P' || c || m FROM unnest(ARRAY[1, 2, 3, 5, 6]) c, generate_series(1, 3) m UNION ALL SELECT 1, 1, 'RARE';
 
 INSERT INTO pricing_priceversion (price_id, version, kind, cycle_months, restarts_cycle)
     SELECT id, 'V1', '2', 12, false FROM pricing_price ORDER BY id;
@@ -28,7 +31,7 @@ INSERT INTO pricing_pricetier (version_id, position, lower, upper, unit_price)
 INSERT INTO meters_meter (company_id, manufacturer_id, user_no, meter_no, device_id, comm_no, meter_type, user_name,
         address, phone, customer_type, billing_model, pay_mode, overdraft, status, ended_at, registered_at,
         initial_index, initial_cycle_volume, created_at, end_reason)
-    SELECT CASE WHEN g % 5000 = 7 THEN 3 WHEN g % 10 = 3 THEN 2 ELSE 1 END, g % 3 + 1, '88' || lpad(g::text, 10, '0'),
+    SELECT CASE WHEN g % 5000 = 7 THEN 3 WHEN g % 200 = 9 THEN 5 WHEN g % 1000 = 19 THEN 6 WHEN g % 10 = 3 THEN 2 ELSE 1 END, g % 3 + 1, '88' || lpad(g::text, 10, '0'),
         lpad(g::text, 12, '0'), md5(g::text), '', '441',
         substr('王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗', g % 20 + 1, 1)
             || substr('伟芳娜敏静丽强磊军洋勇艳杰娟涛明超霞平刚', g / 20 % 20 + 1, 1)
@@ -70,7 +73,8 @@ INSERT INTO readings_dailyusage (meter_id, day, tier, volume, unit_price, amount
 -- Of two messages one is the 1004 of a command; the last ones wait, some of each kind are stuck. Twenty days of them.
 INSERT INTO protocol_outboundmessage (peer_id, company_id, code, serial_no, lane, body, state, once_only, tries,
         claimed_at, answer, created_at, finished_at, stuck_at)
-    SELECT CASE WHEN g % 2 = 0 THEN 3 + m.manufacturer_id ELSE m.company_id END, m.company_id,
+    SELECT CASE WHEN g % 2 = 0 THEN 3 + m.manufacturer_id WHEN m.company_id > 4 THEN m.company_id + 2
+            ELSE m.company_id END, m.company_id,
         CASE WHEN g % 2 = 0 THEN '1004' WHEN g % 50 = 1 THEN '2003' WHEN g % 10 = 3 THEN '2002' ELSE '2001' END,
         md5('out' || g), m.id, json_build_object('serialNo', md5('out' || g), 'meterNo', m.meter_no, 'userNo', m.user_no,
             'deviceId', m.device_id, 'readNum', '12.5', 'text', repeat('x', 400)),
@@ -95,7 +99,8 @@ INSERT INTO protocol_outboundattempt (message_id, message_created_at, attempted_
 
 INSERT INTO protocol_inboundmessage (peer_id, company_id, code, serial_no, digest, succeeded, echo_code, body, answer,
         received_at)
-    SELECT CASE WHEN g % 20 = 0 THEN m.company_id ELSE 3 + m.manufacturer_id END, m.company_id,
+    SELECT CASE WHEN g % 20 <> 0 THEN 3 + m.manufacturer_id WHEN m.company_id > 4 THEN m.company_id + 2
+            ELSE m.company_id END, m.company_id,
         CASE WHEN g % 40 = 0 THEN '1001' WHEN g % 20 = 0 THEN '1004' WHEN g % 50 = 1 THEN '2003' WHEN g % 10 = 3 THEN '2002'
             ELSE '2001' END,
         md5('in' || g), decode(md5('in' || g), 'hex'), g % 100 <> 77, CASE WHEN g % 100 = 77 THEN '9999' ELSE '0000' END,
@@ -110,7 +115,8 @@ INSERT INTO commands_command (meter_id, kind, payload, reference, state, origin,
         queued_at, expires_at, sent_at, finished_at)
     SELECT m.id, kind, CASE WHEN kind = '05' THEN jsonb '{"rechargeAmount": "100"}' ELSE jsonb '{"valveSet": "1"}' END,
         CASE WHEN kind = '05' THEN 'R' || g ELSE '' END, state,
-        CASE WHEN g % 10 = 9 THEN 'staff' WHEN g % 10 = 8 THEN 'arrears' ELSE 'cis' END, m.company_id, md5('asked' || g),
+        CASE WHEN g % 10 = 9 THEN 'staff' WHEN g % 10 = 8 THEN 'arrears' ELSE 'cis' END,
+        CASE WHEN m.company_id > 4 THEN m.company_id + 2 ELSE m.company_id END, md5('asked' || g),
         2 * g, t, t + interval '3 days', CASE WHEN state <> 'queued' THEN t END,
         CASE WHEN state NOT IN ('queued', 'sent') THEN t + interval '1 minute' END
     FROM generate_series(1, :meters) g JOIN meters_meter m ON m.id = g::bigint * 7919 % :meters + 1,
@@ -137,7 +143,7 @@ INSERT INTO alarms_alarmoccurrence (alarm_id, at, content, priority, source)
 
 INSERT INTO auth_user (username, password, is_superuser, is_staff, is_active, first_name, last_name, email, date_joined)
     SELECT name, '!', name = 'chief', true, true, '', '', '', now()
-    FROM unnest(ARRAY['chief', 'huge', 'small', 'new']) name;
+    FROM unnest(ARRAY['chief', 'huge', 'small', 'new', 'county', 'town']) name;
 
 INSERT INTO auth_user_groups (user_id, group_id)
     SELECT u.id, g.id FROM auth_user u, auth_group g WHERE g.name = 'administrator' AND u.username <> 'chief';
@@ -146,7 +152,8 @@ INSERT INTO staff_staffscope (user_id, all_companies) SELECT id, false FROM auth
 
 INSERT INTO staff_staffscope_companies (staffscope_id, company_id)
     SELECT u.id, c.id FROM auth_user u JOIN protocol_company c
-        ON c.code = CASE u.username WHEN 'huge' THEN '1' WHEN 'small' THEN '3' WHEN 'new' THEN '4' END;
+        ON c.code = CASE u.username WHEN 'huge' THEN '1' WHEN 'small' THEN '3' WHEN 'new' THEN '4'
+            WHEN 'county' THEN '5' WHEN 'town' THEN '6' END;
 
 INSERT INTO readings_readingreview (meter_id, read_at, index, decision, quality_before, quality_after, note, by_id, at)
     SELECT g::bigint * 37 % :meters + 1, now(), 1, 'accepted', 'jump', 'valid', 'note', 1, now()

@@ -116,6 +116,7 @@ def _analysis(user: User) -> Iterator[Page]:
         "all": {},
         "huge company": {"company": "1"},
         "small company": {"company": "3"},
+        "company of one in 200": {"company": "5"},
         "company without meters": {"company": "4"},
         "manufacturer": {"manufacturer": "2"},
         "meter": {"meter": "000000000207"},
