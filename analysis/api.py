@@ -69,7 +69,7 @@ class TableView(APIView):
     def get(self, request: Request) -> HttpResponseBase:
         asked = {name: str(value) for name, value in request.query_params.items() if name not in OPTIONS}
         try:
-            rows = filtered(self.table.rows(user=request.user), table=self.table, asked=asked)
+            rows = filtered(self.table.rows(user=request.user), table=self.table, asked=asked, user=request.user)
         except UnknownFilter as error:
             raise _invalid({name: [_("There is no such filter.")] for name in error.names}) from None
         except FilterInvalid as error:

@@ -8,6 +8,7 @@ from typing import Any
 
 import django_filters
 from django import forms
+from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ValidationError
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import TruncDate
@@ -21,6 +22,7 @@ from meters.models import BillingModel, Meter, MeterPrice, MeterStatus
 from pricing.models import Price
 from protocol.models import Company, Manufacturer
 from readings.models import Quality, Source
+from staff.scope import within
 
 FLAGGED = "flagged"
 FEW_METERS = 1_000
@@ -87,6 +89,8 @@ class TableFilters(django_filters.FilterSet):
     meter_path = "meter"
     moment = ""
     by_day = False
+    # Who asks; None for the command line.
+    asker: User | AnonymousUser | None = None
 
     company = django_filters.CharFilter(method="of_company", label=_("company code"))
     manufacturer = django_filters.CharFilter(method="of_manufacturer", label=_("manufacturer code"))
@@ -120,7 +124,7 @@ class TableFilters(django_filters.FilterSet):
         return self._of_meters(rows, Q(user_no=value))
 
     def of_price(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
-        held = _held(value)
+        held = _held(value, user=self.asker)
         day: Any = F(self.moment) if self.by_day else TruncDate(self.moment, tzinfo=timezone.get_default_timezone())
         on_the_day = Q(ends__isnull=True) | Q(ends__gt=OuterRef("day_of_row"))
         then = held.filter(on_the_day, meter=OuterRef(self._path("pk")), starts__lte=OuterRef("day_of_row"))
@@ -162,7 +166,7 @@ class MeterFilters(TableFilters):
 
     def of_price(self, rows: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
         """The price that the meter has, or had last."""
-        return rows.filter(pk__in=_held(value).filter(ends__isnull=True).values("meter"))
+        return rows.filter(pk__in=_held(value, user=self.asker).filter(ends__isnull=True).values("meter"))
 
 
 class AlarmFilters(TableFilters):
@@ -188,19 +192,26 @@ FILTERS: dict[str, type[TableFilters]] = {
 }
 
 
-def _held(code: str) -> QuerySet[MeterPrice]:
-    """The prices are named by their numbers, as elsewhere."""
-    return MeterPrice.objects.filter(price__in=list(Price.objects.filter(code=code).values_list("pk", flat=True)))
+def _held(code: str, *, user: User | AnonymousUser | None) -> QuerySet[MeterPrice]:
+    """By the numbers of the prices, as elsewhere; of one of another company it is known at once that nobody has it."""
+    prices = Price.objects.filter(code=code)
+    mine = prices if user is None else within(prices, user=user, company="company")
+    return MeterPrice.objects.filter(price__in=list(mine.values_list("pk", flat=True)))
 
 
-def filtered(rows: QuerySet[Any], *, table: Table, asked: dict[str, str]) -> QuerySet[Any]:
-    """`rows` of the table that `asked` leaves. Raises UnknownFilter, so that a slip never exports everything, and
-    FilterInvalid."""
+def filtered(
+    rows: QuerySet[Any], *, table: Table, asked: dict[str, str], user: User | AnonymousUser | None = None
+) -> QuerySet[Any]:
+    """`rows` of the table, which `user` may see, that `asked` leaves.
+
+    Raises UnknownFilter, so that a slip never exports everything, and FilterInvalid.
+    """
     filters = FILTERS[table.name]
     unknown = sorted(set(asked) - set(filters.base_filters))
     if unknown:
         raise UnknownFilter(unknown)
     chosen = filters(asked, queryset=rows)
+    chosen.asker = user
     if not chosen.is_valid():
         raise FilterInvalid({name: [str(said) for said in problems] for name, problems in chosen.errors.items()})
     return chosen.qs

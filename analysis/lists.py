@@ -21,7 +21,7 @@ def rows_asked(table: Table, asked: dict[str, Any], *, user: User) -> QuerySet[A
     rows = table.rows(user=user)
     if "ids" in asked:
         return rows.filter(pk__in=asked["ids"])
-    return filtered(rows, table=table, asked=asked.get("filters", {}))
+    return filtered(rows, table=table, asked=asked.get("filters", {}), user=user)
 
 
 def _listed(table: Table, query: str, *, user: User) -> QuerySet[Any]:

@@ -72,7 +72,7 @@ INSERT INTO readings_dailyusage (meter_id, day, tier, volume, unit_price, amount
 
 -- Of two messages one is the 1004 of a command; the last ones wait, some of each kind are stuck. Twenty days of them.
 INSERT INTO protocol_outboundmessage (peer_id, company_id, code, serial_no, lane, body, state, once_only, tries,
-        claimed_at, answer, created_at, finished_at, stuck_at)
+        claimed_at, answer, created_at, finished_at, stuck_at, withdrawn_at)
     SELECT CASE WHEN g % 2 = 0 THEN 3 + m.manufacturer_id WHEN m.company_id > 4 THEN m.company_id + 2
             ELSE m.company_id END, m.company_id,
         CASE WHEN g % 2 = 0 THEN '1004' WHEN g % 50 = 1 THEN '2003' WHEN g % 10 = 3 THEN '2002' ELSE '2001' END,
@@ -80,7 +80,8 @@ INSERT INTO protocol_outboundmessage (peer_id, company_id, code, serial_no, lane
             'deviceId', m.device_id, 'readNum', '12.5', 'text', repeat('x', 400)),
         s.state, g % 2 = 0, 1, t, CASE WHEN s.state = 'delivered' THEN '{"echoCode":"0000","echoMsg":"成功"}' ELSE '' END,
         t, CASE WHEN s.state <> 'pending' THEN t + interval '2 seconds' END,
-        CASE WHEN s.state IN ('dead', 'rejected') THEN t + interval '2 seconds' END
+        CASE WHEN s.state IN ('dead', 'rejected') THEN t + interval '2 seconds' END,
+        CASE WHEN s.state = 'withdrawn' THEN t + interval '2 seconds' END
     FROM generate_series(1, 2 * :meters) g JOIN meters_meter m ON m.id = (g + 1)::bigint / 2 * 7919 % :meters + 1,
         LATERAL (SELECT CASE WHEN g > 2 * :meters - 5000 THEN 'pending' WHEN g % 999 = 5 THEN 'dead'
             WHEN g % 999 = 6 THEN 'rejected' WHEN g % 9999 = 7 THEN 'withdrawn' ELSE 'delivered' END,

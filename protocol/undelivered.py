@@ -68,7 +68,7 @@ def cancel(messages: QuerySet[OutboundMessage], *, now: datetime) -> int:
     for pk, state in messages.order_by("id").values_list("pk", "state"):
         if state in STUCK:
             unchanged = OutboundMessage.objects.filter(pk=pk, state__in=STUCK)
-            done += unchanged.update(state=DeliveryState.WITHDRAWN, stuck_at=None)
+            done += unchanged.update(state=DeliveryState.WITHDRAWN, stuck_at=None, withdrawn_at=now)
         elif state == DeliveryState.PENDING:
             done += withdraw(pk, now=now, once_only=False)
     return done
@@ -89,7 +89,7 @@ def withdraw(message_id: int, *, now: datetime, once_only: bool = True) -> bool:
     if claimed_through is None or message.pk <= claimed_through:
         return False
     untouched = OutboundMessage.objects.filter(pk=message_id, state=DeliveryState.PENDING, claimed_at__isnull=True)
-    return bool(untouched.update(state=DeliveryState.WITHDRAWN, finished_at=now))
+    return bool(untouched.update(state=DeliveryState.WITHDRAWN, finished_at=now, withdrawn_at=now))
 
 
 def backlog() -> list[dict[str, object]]:

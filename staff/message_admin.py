@@ -133,7 +133,7 @@ class OutboundMessageAdmin(Reconciles, PrettyTexts, LargeTableAdmin):
             {
                 "fields": [
                     *("state", "last_failure", "once_only", "tries"),
-                    *("created_at", "claimed_at", "finished_at", "linked_lists"),
+                    *("created_at", "claimed_at", "finished_at", "withdrawn_at", "linked_lists"),
                 ]
             },
         ),

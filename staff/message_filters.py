@@ -33,13 +33,15 @@ class CodeFilter(admin.SimpleListFilter):
 
 
 class StateFilter(admin.ChoicesFieldListFilter):
-    """What is stuck has an index of its own, and what is pending has its lane."""
+    """What is stuck or withdrawn has an index of its own, and what is pending has its lane."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[OutboundMessage]) -> QuerySet[OutboundMessage]:
         found = cast(QuerySet[OutboundMessage], super().queryset(request, queryset))
         values: Any = self.used_parameters.get(self.lookup_kwarg, [])
         if values and set(values) <= set(STUCK):
             return found.filter(stuck_at__isnull=False)
+        if set(values) == {DeliveryState.WITHDRAWN}:
+            return found.filter(withdrawn_at__isnull=False)
         if set(values) == {DeliveryState.PENDING}:
             return found.filter(Exists(OutboundLane.objects.filter(peer=OuterRef("peer"), lane=OuterRef("lane"))))
         return found

@@ -115,6 +115,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='command',
+            index=models.Index(condition=models.Q(('origin', 'cis'), _negated=True), fields=['origin', 'id'], name='command_of_rare_origin'),
+        ),
+        migrations.AddIndex(
+            model_name='command',
             index=models.Index(fields=['finished_at'], name='command_finished'),
         ),
         migrations.AddConstraint(

@@ -86,6 +86,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(verbose_name='created at')),
                 ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished at')),
                 ('stuck_at', models.DateTimeField(blank=True, help_text='Rejected or dead since.', null=True, verbose_name='stuck since')),
+                ('withdrawn_at', models.DateTimeField(blank=True, null=True, verbose_name='withdrawn at')),
                 ('company', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='protocol.company', verbose_name='company')),
                 ('peer', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='outbound_messages', to='protocol.peer', verbose_name='peer')),
             ],
@@ -192,6 +193,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='outboundmessage',
             index=models.Index(condition=models.Q(('stuck_at__isnull', False)), fields=['stuck_at', 'id'], name='outbound_stuck'),
+        ),
+        migrations.AddIndex(
+            model_name='outboundmessage',
+            index=models.Index(condition=models.Q(('withdrawn_at__isnull', False)), fields=['created_at'], name='outbound_withdrawn'),
         ),
         migrations.AddIndex(
             model_name='outboundmessage',

@@ -71,6 +71,8 @@ class OutboundMessage(models.Model):
     created_at = models.DateTimeField(_("created at"))
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
     stuck_at = models.DateTimeField(_("stuck since"), null=True, blank=True, help_text=_("Rejected or dead since."))
+    # Beside `finished_at`, which every outcome sets: this one is set where no sender is, and may be in an index.
+    withdrawn_at = models.DateTimeField(_("withdrawn at"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("outbound message")
@@ -85,6 +87,8 @@ class OutboundMessage(models.Model):
             models.Index(fields=["lane", "id"], name="outbound_of_lane"),
             # Readers: the lists of what needs a person; sending it again.
             models.Index(fields=["stuck_at", "id"], name="outbound_stuck", condition=Q(stuck_at__isnull=False)),
+            # Reader: the list of what was withdrawn, which is little of all.
+            models.Index(fields=["created_at"], name="outbound_withdrawn", condition=Q(withdrawn_at__isnull=False)),
             # Readers: the staff's list, newest first, and of a day; the home page's figures.
             models.Index(fields=["created_at"], name="outbound_made"),
             # Readers: the list of whoever sees some companies only, the reconciliation of a company's day.

@@ -207,6 +207,7 @@ def make_outbound(rows: Rows, number: int, *, lane: int, state: str = "delivered
         created_at=NOW,
         finished_at=None if state == "pending" else NOW,
         stuck_at=NOW if state in ("rejected", "dead") else None,
+        withdrawn_at=NOW if state == "withdrawn" else None,
     )
     OutboundAttempt.objects.bulk_create(
         OutboundAttempt(

@@ -13,6 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from alarms.models import Alarm
+from analysis.tables import TABLES
 from benchmarks import admin_fill
 from benchmarks.admin_pages import deep_cursor
 from commands.models import Command
@@ -113,17 +114,29 @@ def test_a_search_reads_little_for_common_and_for_rare_text(monkeypatch, text, f
         (OutboundMessage, {"code": "1015"}),
         (OutboundMessage, {"code": "2003"}),
         (OutboundMessage, {"state__exact": "dead"}),
+        (OutboundMessage, {"state__exact": "withdrawn"}),
         (InboundMessage, {"peer__id__exact": "3"}),
         (OutboundMessage, {"peer__id__exact": "3"}),
         (Reading, {"quality": "decrease"}),
         (Reading, {"quality": "jump"}),
         (Command, {"state__exact": "failed"}),
+        (Command, {"origin__exact": "answer"}),
+        (Command, {"origin__exact": "staff"}),
     ],
 )
+@pytest.mark.parametrize("person", ["chief", "county"])
 @pytest.mark.usefixtures("platform")
-def test_a_filter_for_what_is_rare_reads_little(model, asked):
-    _response, read = opened("chief", page(model, "changelist"), **asked)
+def test_a_filter_for_what_is_rare_reads_little(model, asked, person):
+    _response, read = opened(person, page(model, "changelist"), **asked)
     assert max(read.values()) <= FEW
+
+
+@pytest.mark.parametrize("table", ["readings", "daily-usage", "meters"])
+@pytest.mark.usefixtures("platform")
+def test_the_price_of_another_company_is_nobodys_at_once(table):
+    response, read = opened("county", f"/api/analysis/{table}", page_size="50", price="P11")
+    assert response.json()["results"] == []
+    assert not any(TABLES[table].model._meta.db_table in sql for sql in read)
 
 
 @pytest.mark.parametrize("table", ["readings", "daily-usage"])

@@ -134,6 +134,8 @@ def test_withdraw_takes_the_stuck_and_the_untouched_for_good(english, five, rows
     }
     assert "3 messages are withdrawn." in confirm(english, shown).text
     assert states() == ["pending", "delivered", "withdrawn", "withdrawn", "withdrawn", "withdrawn", "pending"]
+    listed = english.get(LIST, {"state__exact": "withdrawn"}).context["cl"].queryset
+    assert {row.pk for row in listed} == {five[2].pk, five[3].pk, five[4].pk, fresh.pk}
     assert [record[0:2] for record in records()] == [
         ("outbound.withdraw", f"2001 out-{number}") for number in (2, 3, 8)
     ]
