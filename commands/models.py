@@ -112,6 +112,8 @@ class Command(models.Model):
             ),
             # Reader: the list of one origin; most are of the CIS, which come up soon without.
             models.Index(fields=["origin", "id"], name="command_of_rare_origin", condition=~Q(origin="cis")),
+            # Reader: the page of a command, which leads to those that asked for it again.
+            models.Index(fields=["replay_of"], name="command_replays", condition=Q(replay_of__isnull=False)),
             # Reader: the figures of command success over time.
             models.Index(fields=["finished_at"], name="command_finished"),
         ]

@@ -119,6 +119,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='command',
+            index=models.Index(condition=models.Q(('replay_of__isnull', False)), fields=['replay_of'], name='command_replays'),
+        ),
+        migrations.AddIndex(
+            model_name='command',
             index=models.Index(fields=['finished_at'], name='command_finished'),
         ),
         migrations.AddConstraint(

@@ -144,3 +144,13 @@ def test_the_price_of_another_company_is_nobodys_at_once(table):
 def test_a_deep_page_of_the_analysts_reads_little(table):
     _response, read = opened("chief", f"/api/analysis/{table}", page_size="50", cursor=deep_cursor(table))
     assert max(read.values()) <= FEW
+
+
+# Not of tables with a BRIN index of their numbers, which within one transaction covers little.
+@pytest.mark.parametrize("person", ["chief", "county"])
+@pytest.mark.parametrize("model", [Meter, OutboundMessage, Command, Alarm])
+@pytest.mark.usefixtures("platform")
+def test_the_page_of_a_row_reads_little(model, person):
+    (row, *_more) = opened(person, page(model, "changelist"))[0].context["cl"].result_list
+    _response, read = opened(person, page(model, "change", row.pk))
+    assert max(read.values()) <= FEW
