@@ -9,6 +9,8 @@ from typing import Any, Final
 from django.db import connection, transaction
 from django.utils import timezone
 
+from office.models import DayFigures
+
 KEPT_HOURS: Final = timedelta(days=62)
 # Readings that come later than this are in the fleet's days, not in its hours.
 READINGS_WINDOW: Final = timedelta(hours=3)
@@ -73,13 +75,16 @@ _HOURS: Final = [(_READINGS, READINGS_WINDOW), (_COMMANDS, COMMANDS_WINDOW), (_C
 
 
 def refresh(*, now: datetime) -> None:
-    """Fleets, the last hours, and the last two days."""
+    """Fleets, the last hours, and the last two days; all days of the charts when none of them is there yet."""
     today = timezone.localdate(now)
     midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
     _replace("office_fleetfigures", "DELETE FROM office_fleetfigures", _FLEETS, now=now, today=midnight)
     for sql, window in _HOURS:
         _replace("office_hourfigures", "", sql, now=now, since=_hour(now - window))
-    refresh_days(first=today - timedelta(days=RECENT_DAYS), last=today)
+    recent = today - timedelta(days=RECENT_DAYS)
+    # A new platform settles its first days in one go, long before the night.
+    has_earlier = DayFigures.objects.filter(day__lt=recent).exists()
+    refresh_days(first=recent if has_earlier else today - timedelta(days=NIGHTLY_DAYS), last=today)
 
 
 def refresh_days(*, first: date, last: date) -> None:

@@ -126,6 +126,22 @@ def test_the_figures_of_fleet_days_and_hours(rows):
     assert not DayFigures.objects.exists()
 
 
+def test_a_new_platform_counts_all_days_at_once_and_then_only_the_last_ones(rows):
+    now = timezone.now()
+    today = timezone.localdate(now)
+    days = [today - timedelta(days=ago) for ago in (40, 31, 7, 1)]
+    first, *others = DailyUsage.objects.order_by("pk")
+    for row, day in zip([first, *others], days, strict=False):
+        DailyUsage.objects.filter(pk=row.pk).update(day=day)
+    DailyUsage.objects.exclude(day__in=days).delete()
+    refresh(now=now)
+    counted = list(DayFigures.objects.order_by("day").values_list("day", flat=True))
+    assert counted == [day for day in days[1:] if DailyUsage.objects.filter(day=day).exists()]
+    DailyUsage.objects.all().delete()
+    refresh(now=now)
+    assert list(DayFigures.objects.order_by("day").values_list("day", flat=True)) == counted[:-1]
+
+
 def test_readings_are_counted_by_the_hour(rows):
     now = timezone.now()
     Reading.objects.filter(pk=Reading.objects.order_by("pk").first().pk).update(read_at=now - timedelta(seconds=1))
