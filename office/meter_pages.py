@@ -18,6 +18,9 @@ from office.meter_forms import PAGES, ActForm, ActPage
 from protocol.errors import ProtocolError
 from staff.once import PageInvalid, PageSent, new_token
 
+# What the meter has to do first: nobody should take it for done.
+ASKS_THE_METER = ("open", "close")
+
 
 class MeterActs(MeterAdmin):
     """The pages of what may be done to a meter, for the admin of meters."""
@@ -67,7 +70,8 @@ class MeterActs(MeterAdmin):
             told = gettext("Nothing was done: %(why)s") % {"why": refusal.told}
             self.message_user(request, told, messages.ERROR)
         else:
-            self.message_user(request, gettext("Done: %(act)s.") % {"act": PAGES[act].label}, messages.SUCCESS)
+            told = gettext("Asked for: %(act)s.") if act in ASKS_THE_METER else gettext("Done: %(act)s.")
+            self.message_user(request, told % {"act": PAGES[act].label}, messages.SUCCESS)
 
     def _confirmation(self, request: HttpRequest, act: str, form: ActForm) -> HttpResponse:
         assert form.is_valid()

@@ -89,7 +89,7 @@ class LinkedAdmin(Recorded, Scoped, ModelAdmin):
     @admin.display(description=_("see also"))
     def linked_lists(self, obj: Any) -> SafeString:
         lists = [*_referring_lists(obj, self.admin_site), *self.extra_lists(obj)]
-        return format_html_join(" · ", '<a href="{1}">{0}</a>', lists)
+        return format_html_join(" · ", '<a class="das-link" href="{1}">{0}</a>', lists)
 
 
 class ReadOnlyAdmin(ReadOnly, LinkedAdmin):

@@ -118,6 +118,12 @@ class PersonAdmin(UserAdmin, LinkedAdmin):
         )
         return people.exclude(pk__in=beyond.values("user")) | people.filter(pk=user.pk)
 
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Whoever is made here is to sign in here; what they may do and see then is said on their page."""
+        if not change:
+            obj.is_staff = True
+        super().save_model(request, obj, form, change)
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return super().get_fieldsets(request, obj)

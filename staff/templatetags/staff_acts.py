@@ -5,6 +5,10 @@ from typing import Any
 from django import template
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist
+from django.db.models import DateTimeField
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
@@ -35,16 +39,17 @@ def act_name(act: str) -> str:
 
 @register.simple_tag
 def changes(act: StaffAct) -> SafeString:
-    """One line per fact: its name, how it was, how it is."""
+    """One line per fact that differs: its name, how it was, how it is."""
     names = list(dict.fromkeys([*act.before, *act.after]))
     facts = {name: _fact(act, name) for name in names}
     rows = [
         (capfirst(facts[name].label), *(_text(facts[name], side.get(name), side) for side in (act.before, act.after)))
         for name in names
     ]
-    if not rows:
+    differing = [row for row in rows if row[1] != row[2]]
+    if not differing:
         return SafeString("")
-    lines = format_html_join("", "<div><dt>{}</dt><dd>{} → {}</dd></div>", rows)
+    lines = format_html_join("", "<div><dt>{}</dt><dd>{} → {}</dd></div>", differing)
     return format_html('<dl class="staff-changes">{}</dl>', lines)
 
 
@@ -57,9 +62,20 @@ def _fact(act: StaffAct, name: str) -> Fact:
 def _of_field(model: str, name: str) -> Fact | None:
     try:
         field: Any = apps.get_model(model)._meta.get_field(name)
+        if isinstance(field, DateTimeField):
+            return Fact(field.verbose_name, lambda moment, facts: _local(moment))
         return Fact(field.verbose_name, dict(field.flatchoices) if getattr(field, "choices", None) else None)
     except (LookupError, FieldDoesNotExist, AttributeError, ValueError):
         return None
+
+
+def _local(moment: Any) -> Any:
+    """A moment on record, in the platform's zone like all others on the page."""
+    try:
+        parsed = parse_datetime(moment)
+    except (TypeError, ValueError):
+        return moment
+    return date_format(timezone.localtime(parsed), "Y-m-d H:i:s") if parsed is not None and parsed.tzinfo else moment
 
 
 def _text(fact: Fact, value: Any, facts: Facts) -> str:

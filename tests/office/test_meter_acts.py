@@ -56,7 +56,7 @@ def test_closing_says_what_will_happen_and_happens_once(chief, meter):
     assert said[0] == "The meter is asked to close its valve: the customer is without gas."
     assert "at once" in said[1]
     assert not Command.objects.exists()
-    assert send(chief, meter, "close", data) == ["Done: Close the valve."]
+    assert send(chief, meter, "close", data) == ["Asked for: Close the valve."]
     again = send(chief, meter, "close", data)
     assert again[-1] == "This page had been sent before: it was done once."
     command = Command.objects.get()

@@ -108,7 +108,7 @@ def test_a_new_person_starts_with_nothing(boss):
     assert boss.post(page(User, "add"), data).status_code == 302
     fresh = User.objects.get(username="fresh")
     assert not fresh.get_all_permissions()
-    assert not fresh.is_superuser
+    assert (fresh.is_staff, fresh.is_superuser) == (True, False)
     assert not StaffScope.objects.filter(user=fresh, all_companies=True).exists()
 
 

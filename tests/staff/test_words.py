@@ -72,12 +72,17 @@ def test_the_facts_of_an_act(rows):
         after={"valve": "closed", "status": "active", "asked": {"amount": "5"}},
     )  # fmt: skip
     assert line("Valve", "open", "closed") in closed
-    assert line("Status", "active", "active") in closed
+    assert "Status" not in closed
     assert line("Entered", "–", "amount (CNY): 5") in closed
     sent = told(by=chief, act="outbound.send_again", target=rows.peer, after={"filter": "?state__exact=dead"})
     assert line("Filter", "–", "State: dead") in sent
     paused = told(by=chief, act="peer.pause", target=rows.peer, before={"state": "closed"}, after={"state": "open"})
     assert line("Sending", "running", "paused after failures") in paused
+    rotated = {"previous_secret_until": "2026-02-01T04:00:00Z"}
+    changed = told(by=chief, act="peer.rotate", target=rows.peer, after=rotated)
+    assert line("Previous secret valid until", "–", "2026-02-01 12:00:00") in changed
+    nothing = told(by=chief, act="peer.change", target=rows.peer, before={"url": ""}, after={"url": None})
+    assert nothing == ""
 
 
 def test_every_act_of_the_rooms_has_a_name():
