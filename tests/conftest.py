@@ -2,6 +2,9 @@
 
 import pytest
 
+from office import admin as office_admin
+from office import command_search
+from staff import admin_base
 from tests.world import World, build_world
 
 
@@ -9,6 +12,17 @@ from tests.world import World, build_world
 def _no_nudges(settings):
     """No test publishes to a broker by accident; those about nudging turn it on."""
     settings.OUTBOX_NUDGE = False
+
+
+@pytest.fixture(autouse=True)
+def _patience():
+    """Pages give up a count or a search for being slow only in tests about that, not since the machine is busy."""
+    with pytest.MonkeyPatch.context() as patience:
+        patience.setattr(admin_base, "COUNT_PATIENCE_MS", 60_000)
+        patience.setattr(admin_base, "LIST_PATIENCE_MS", 60_000)
+        patience.setattr(office_admin, "FOUND_ONCE_MS", 60_000)
+        patience.setattr(command_search, "PATIENCE_MS", 60_000)
+        yield
 
 
 @pytest.fixture

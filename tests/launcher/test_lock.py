@@ -14,16 +14,16 @@ HOLD = (
     "import time; from launcher.lock import InstanceLock; from pathlib import Path\n"
     "with InstanceLock(Path({path!r}), 'run'): time.sleep(60)"
 )
-# The child inherits the lock and outlives its parent, as the guard of a killed launcher does.
+# The child inherits the lock and outlives its parent, as the guard of a killed launcher does, until its input ends.
 LEAVE = (
     "import os, subprocess; from launcher.lock import InstanceLock; from pathlib import Path\n"
     "with InstanceLock(Path({path!r}), 'run') as lock:\n"
-    "    subprocess.Popen(['sleep', '0.6'], pass_fds=(lock.fd,)); os._exit(0)"
+    "    subprocess.Popen(['cat'], pass_fds=(lock.fd,)); os._exit(0)"
 )
 
 
 def python(code, *words):
-    return subprocess.Popen([sys.executable, "-c", code, *words], cwd=PROJECT)
+    return subprocess.Popen([sys.executable, "-c", code, *words], cwd=PROJECT, stdin=subprocess.PIPE)
 
 
 def test_a_second_launcher_is_refused_and_told_who_is_running(tmp_path):
@@ -43,12 +43,19 @@ def test_a_second_launcher_is_refused_and_told_who_is_running(tmp_path):
     assert refusal.value.status == 2
 
 
-def test_after_a_crash_it_waits_for_the_clean_up(tmp_path):
-    path = tmp_path / "lock"
-    python(LEAVE.format(path=str(path))).wait()
-    began = time.monotonic()
+def test_after_a_crash_it_waits_for_the_clean_up(tmp_path, monkeypatch):
+    path, waited, sleep = tmp_path / "lock", [], time.sleep
+    crashed = python(LEAVE.format(path=str(path)))
+    crashed.wait(20)
+
+    def wait(seconds):
+        waited.append(seconds)
+        crashed.stdin.close()
+        sleep(seconds)
+
+    monkeypatch.setattr("launcher.lock.time.sleep", wait)
     with InstanceLock(path, "run"):
-        assert time.monotonic() - began > 0.2
+        assert waited
         assert json.loads(path.read_text()) == {"pid": os.getpid(), "command": "run"}
 
 

@@ -90,7 +90,7 @@ def test_a_server_that_still_runs_on_the_data_is_stopped_first(start):
     first, orphan = start()
     run(first, "CREATE TABLE kept AS SELECT 42 AS answer")
     second, _ = start()
-    assert orphan.wait(5) == 0
+    assert orphan.wait(20) == 0
     assert run(second, "SELECT answer FROM kept") == [(42,)]
 
 

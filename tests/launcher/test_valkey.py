@@ -36,7 +36,7 @@ def put(url, count):
 
 def take(url, count):
     with Connection(url) as connection, connection.SimpleQueue("das") as queue:
-        messages = [queue.get(timeout=5) for _ in range(count)]
+        messages = [queue.get(timeout=20) for _ in range(count)]
         for message in messages:
             message.ack()
         return [message.payload["number"] for message in messages]
@@ -56,7 +56,7 @@ def test_a_server_that_still_runs_on_the_data_is_stopped_first(broker):
     server, orphan = broker()
     put(server.url, 1)
     broker()
-    assert orphan.wait(5) == 0
+    assert orphan.wait(20) == 0
     assert take(server.url, 1) == [0]
 
 

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from django.db.models import Q
@@ -24,6 +25,12 @@ TARIFF = Tariff(PriceKind.TIERED, [Decimal("1.4"), Decimal("2.3333"), Decimal("3
 DEARER = Tariff(PriceKind.TIERED, [Decimal("1.5"), Decimal("3.5")], [Decimal("7.5")], 1)
 
 
+@cache
+def today() -> date:
+    """The same for all towns, though it may be midnight meanwhile."""
+    return timezone.localdate()
+
+
 @dataclass(frozen=True)
 class Town:
     """Its days count from 1 to 6, the day before today; on the third some meters were replaced."""
@@ -32,7 +39,7 @@ class Town:
     manufacturer: Manufacturer
 
     def day(self, number: int) -> date:
-        return timezone.localdate() - timedelta(days=7 - number)
+        return today() - timedelta(days=7 - number)
 
     def moment(self, number: int, hour: int = 12) -> datetime:
         return timezone.make_aware(datetime.combine(self.day(number), time(hour)))

@@ -65,7 +65,8 @@ def settle_today():
 
 def charged():
     """Of the meter that serves the customer now: tier and volume."""
-    return [(row.tier, str(row.volume.normalize())) for row in DailyUsage.objects.filter(meter__meter_no=THIRD)]
+    rows = DailyUsage.objects.filter(meter__meter_no=THIRD).order_by("day", "tier")
+    return [(row.tier, str(row.volume.normalize())) for row in rows]
 
 
 @pytest.mark.parametrize("broken_no", [FIRST, SECOND])

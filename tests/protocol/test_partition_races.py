@@ -1,7 +1,6 @@
 """Writers and readers of a table while its partitions are made and dropped, on real connections."""
 
 import threading
-import time
 
 import pytest
 from django.db import transaction
@@ -9,7 +8,8 @@ from django.db import transaction
 from protocol.partitions.care import tend_partitions
 from tests.lives.meetings import until_waiting
 from tests.protocol.partitioned import NOW, add, create_trial, declare, drop_trial, moment, names, sql, where
-from tests.readings.elsewhere import done, elsewhere
+from tests.readings.elsewhere import PATIENCE_SECONDS, done, elsewhere
+from tests.running.processes import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -20,6 +20,12 @@ def _trial(settings):
     create_trial()
     yield
     drop_trial()
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """On a busy machine others may hold a lock for longer than a round usually waits."""
+    monkeypatch.setattr("protocol.partitions.care.LOCK_TIMEOUT_MS", 20_000)
 
 
 def held(work):
@@ -42,7 +48,7 @@ def held(work):
     return finish
 
 
-def test_rows_that_are_written_while_a_partition_is_made_are_all_kept():
+def test_rows_that_are_written_while_a_partition_is_made_are_all_kept(patient):
     stop = threading.Event()
 
     def write(first):
@@ -53,9 +59,9 @@ def test_rows_that_are_written_while_a_partition_is_made_are_all_kept():
         return (meter - first) // 4
 
     writers = [elsewhere(lambda first=first: write(first)) for first in range(4)]
-    time.sleep(0.2)
+    wait_until(where, seconds=PATIENCE_SECONDS, what="somebody has written")
     made = tend_partitions(now=NOW, tables=[declare()])
-    time.sleep(0.2)
+    wait_until(lambda: len(where()) > made.rescued, seconds=PATIENCE_SECONDS, what="somebody has written since")
     stop.set()
     written = sum(done(writer) for writer in writers)
     assert made.made == ["trial_p20260301", "trial_p20260401"]
@@ -77,9 +83,7 @@ def test_a_writer_that_came_while_a_partition_was_being_made_finds_it():
 
 def test_a_partition_in_whose_place_somebody_writes_waits_for_the_next_round(caplog):
     finish = held(lambda: add("2026-03-31 12:00"))
-    began = time.monotonic()
     care = tend_partitions(now=NOW, tables=[declare()])
-    assert time.monotonic() - began < 5
     assert (care.made, care.postponed) == ([], ["trial_p20260301", "trial_p20260401"])
     assert "has to wait: its table is in use" in caplog.text
     finish()
@@ -97,7 +101,7 @@ def test_a_partition_that_somebody_reads_is_dropped_in_the_next_round():
     assert names()[0] == "trial_p20260201"
 
 
-def test_two_rounds_at_once_make_each_partition_once():
+def test_two_rounds_at_once_make_each_partition_once(patient):
     both = [elsewhere(lambda: tend_partitions(now=NOW, tables=[declare()])) for _ in range(2)]
     made = [name for one in both for name in done(one).made]
     assert sorted(made) == ["trial_p20260301", "trial_p20260401"]

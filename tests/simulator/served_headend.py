@@ -13,7 +13,7 @@ from simulator.headend import HeadEnd
 from simulator.headend_plan import HeadEndPlan
 from simulator.orders import OrderDesk
 from simulator.serving import serve_status
-from tests.simulator.fake_platform import ACCOUNT, NOW, clock, receipt, running
+from tests.simulator.fake_platform import ACCOUNT, NOW, PATIENCE_SECONDS, clock, receipt, running
 
 METER, OTHER = "003000000001", "003000000002"
 AT = "2026-11-22 10:15:30"
@@ -87,7 +87,7 @@ class Served:
             return await response.json()
 
     async def until(self, condition):
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not condition(self.headend.snapshot()):
                 await asyncio.sleep(0.002)
         await self.headend._notices.all_settled()
@@ -117,7 +117,7 @@ def serving(scenario, answer=receipt, **changes):
             async with served.client:
                 return await scenario(served)
 
-    return asyncio.run(asyncio.wait_for(play(), timeout=8))
+    return asyncio.run(asyncio.wait_for(play(), timeout=2 * PATIENCE_SECONDS))
 
 
 def results_of(count):

@@ -9,7 +9,7 @@ from simulator.callbacks import CisStatus
 from simulator.cis import Cis, CisPlan
 from simulator.fleet import fleet
 from simulator.registration import price_message, registration_message
-from tests.simulator.fake_platform import clock, receipt, refusal, running
+from tests.simulator.fake_platform import PATIENCE_SECONDS, clock, receipt, refusal, running
 
 
 def blank(keys):
@@ -55,7 +55,7 @@ def playing(scenario, answer=well, **changes):
             cis = Cis(plan=plan_of(**changes), platform=platform, clock=clock, status=CisStatus())
             await scenario(cis, fake)
 
-    asyncio.run(play())
+    asyncio.run(asyncio.wait_for(play(), timeout=2 * PATIENCE_SECONDS))
 
 
 def once(answer=well, **changes):
@@ -63,7 +63,7 @@ def once(answer=well, **changes):
     seen: list[Any] = []
 
     async def scenario(cis, fake):
-        await cis.run_once(patience=5)
+        await cis.run_once(patience=PATIENCE_SECONDS)
         seen.extend((cis, fake))
 
     playing(scenario, answer, **changes)

@@ -5,7 +5,7 @@ import pytest
 
 from simulator.callbacks import CisStatus
 from simulator.dispatch import Dispatch, DispatchPlan
-from tests.simulator.fake_platform import receipt, refusal
+from tests.simulator.fake_platform import PATIENCE_SECONDS, receipt, refusal
 from tests.simulator.test_cis import playing, well
 
 METER = "003000000001"
@@ -155,17 +155,19 @@ def test_cancellations_follow_the_seed():
 
 def test_keeps_to_its_rates():
     async def scenario(dispatch, fake):
-        began = asyncio.get_running_loop().time()
+        began, status = asyncio.get_running_loop().time(), dispatch.cis.status
         task = asyncio.create_task(dispatch.run())
-        async with asyncio.timeout(5):
-            while dispatch.cis.status.recharges < 3 or dispatch.cis.status.commands < 12:
+        # On a busy machine both catch up by turns; only then are valves the more frequent again.
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while status.recharges < 3 or status.commands <= 2 * status.recharges:
                 await asyncio.sleep(0.002)
-        assert asyncio.get_running_loop().time() - began >= 0.12
         task.cancel()
+        seconds = asyncio.get_running_loop().time() - began
         with pytest.raises(asyncio.CancelledError):
             await task
         count = Counter(message["paramNo"] for message in said(fake))
-        assert count["03"] > 2 * count["05"]
+        assert count["03"] <= 100 * seconds
+        assert count["05"] <= 25 * seconds
 
     ordering(scenario, command_rate=6000, recharge_rate=1500)
 
@@ -196,12 +198,12 @@ def test_a_slow_answer_slows_no_other_order():
         async def slow_at_first(code, body):
             if not slow:
                 slow.append(body)
-                await asyncio.sleep(10)
+                await asyncio.sleep(3600)
             return await post(code, body)
 
         dispatch.cis.platform.post = slow_at_first
         task = asyncio.create_task(dispatch.run())
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while dispatch.cis.status.commands < 3:
                 await asyncio.sleep(0.002)
         task.cancel()

@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from simulator.headend_plan import HeadEndStatus
-from tests.simulator.fake_platform import receipt, refusal
+from tests.simulator.fake_platform import PATIENCE_SECONDS, receipt, refusal
 from tests.simulator.served_headend import (
     METER,
     OTHER,
@@ -25,7 +25,7 @@ def test_later_reports_tell_the_valve_that_the_command_set():
     async def reported(served):
         """The valve states in the next reports of both meters."""
         seen, wanted = served.fake.of("2001"), len(served.fake.of("2001")) + 4
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while len(seen) < wanted:
                 await asyncio.sleep(0.002)
                 seen = served.fake.of("2001")
@@ -75,7 +75,7 @@ def test_a_result_is_sent_with_one_serial_until_it_is_taken(trouble):
 def test_why_a_result_waits_is_shown():
     async def scenario(served):
         await served.post("1004", close("s1"))
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not served.headend.snapshot().last_error:
                 await asyncio.sleep(0.002)
         assert served.headend.snapshot() == HeadEndStatus(

@@ -10,7 +10,7 @@ from simulator.fleet import fleet
 from simulator.headend import HeadEnd
 from simulator.headend_plan import HeadEndPlan, HeadEndStatus
 from simulator.reports import report_message
-from tests.simulator.fake_platform import NOW, refusal, running
+from tests.simulator.fake_platform import NOW, PATIENCE_SECONDS, refusal, running
 
 PAST_DAYS = [f"2026-11-{day}" for day in (19, 20, 21)]
 
@@ -50,7 +50,7 @@ def play(scenario, answer=taken, now=None, **changes):
             headend = HeadEnd(plan=plan_of(**changes), platform=platform, clock=Clock(now or NOW))
             return await scenario(headend, fake)
 
-    return asyncio.run(asyncio.wait_for(run(), timeout=8))
+    return asyncio.run(asyncio.wait_for(run(), timeout=2 * PATIENCE_SECONDS))
 
 
 def to_the_end(answer=taken, now=None, **changes):
