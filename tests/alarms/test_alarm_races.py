@@ -11,7 +11,7 @@ from alarms.services import Sighting, clear, raise_alarm
 from alarms.watch import watch_silence
 from meters.models import Meter
 from tests.alarms.told import TAKEN, alarm, alarms, told
-from tests.readings.elsewhere import done, elsewhere, until_done_or_waiting
+from tests.readings.elsewhere import PATIENCE_SECONDS, done, elsewhere, until_done_or_waiting
 from tests.world import build_world
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -53,7 +53,7 @@ def test_sixteen_at_once_are_one_alarm_that_counts_sixteen(world):
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_backend_pid()")
             [pid] = cursor.fetchone()
-        together.wait(20)
+        together.wait(PATIENCE_SECONDS)
         raise_leak(str(number))
         return pid
 
@@ -79,10 +79,10 @@ def test_an_alarm_that_comes_while_the_last_is_being_cleared_is_a_new_one(world)
     def clear_slowly():
         clear(Alarm.objects.get(), by=None, because="好了", now=timezone.now())
         written.set()
-        assert go_on.wait(20)
+        assert go_on.wait(PATIENCE_SECONDS)
 
     clearing = elsewhere(clear_slowly)
-    assert written.wait(20)
+    assert written.wait(PATIENCE_SECONDS)
     raising = elsewhere(lambda: raise_leak("二"))
     assert not until_done_or_waiting(raising)
     go_on.set()
@@ -98,10 +98,10 @@ def test_a_meter_whose_report_is_just_being_taken_is_not_silent(world):
     def report_slowly():
         assert world.report(timezone.now(), "1")["echoCode"] == "0000"
         written.set()
-        assert go_on.wait(20)
+        assert go_on.wait(PATIENCE_SECONDS)
 
     reporting = elsewhere(report_slowly)
-    assert written.wait(20)
+    assert written.wait(PATIENCE_SECONDS)
     assert watch_silence(now=timezone.now()) == 0
     go_on.set()
     done(reporting)

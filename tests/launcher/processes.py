@@ -14,7 +14,7 @@ from launcher.ending import is_gone
 SERVICE_VARIABLES = ("DATABASE_URL", "CELERY_BROKER_URL")
 
 
-def wait_for(condition, seconds=20.0):
+def wait_for(condition, seconds=60.0):
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, f"not within {seconds} s"

@@ -12,8 +12,8 @@ from launcher import ports
 from launcher.demo import DAYS, METERS
 from tests.launcher.processes import clean_environment, launch, mentioning, wait_for
 
-START_SECONDS = 60
-SETTLED_SECONDS = 90
+START_SECONDS = 180
+SETTLED_SECONDS = 180
 
 
 @pytest.fixture
@@ -25,11 +25,11 @@ def demo(home):
     yield launcher, output, numbers, home / "state"
     launcher.kill()
     launcher.wait()
-    wait_for(lambda: mentioning(home) == [], 30)
+    wait_for(lambda: mentioning(home) == [])
 
 
 def counters(port):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/status", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/status", timeout=30) as answer:
         return json.load(answer)
 
 

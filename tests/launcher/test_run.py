@@ -54,7 +54,7 @@ class Checkout:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
 
@@ -91,7 +91,7 @@ def test_a_whole_life(checkout):
     restart_what_was_killed(checkout)
 
     launcher.send_signal(signal.SIGINT)
-    assert launcher.wait(30) == 0
+    assert launcher.wait(60) == 0
     assert checkout.said().endswith("Stopped.\n")
     assert mentioning(checkout.state) == []
     ends = [line.removeprefix("end ") for line in checkout.happened() if line.startswith("end ")]
@@ -126,7 +126,7 @@ def test_what_the_person_sees(checkout):
     launcher = checkout.launch("run")
     checkout.wait_said("Ctrl-C stops everything.")
     launcher.send_signal(signal.SIGTERM)
-    assert launcher.wait(30) == 0
+    assert launcher.wait(60) == 0
     password = (checkout.state / "demo-password").read_text().strip()
     assert re.fullmatch(r"[a-z]{4}-[a-z]{4}-[a-z]{4}", password)
     lines = checkout.said().splitlines()
@@ -150,7 +150,7 @@ def test_after_a_kill_9_everything_goes_and_the_next_start_just_works(checkout):
     again = checkout.launch("run")
     wait_for(lambda: checkout.said().count("Ctrl-C stops everything.") == 2)
     again.send_signal(signal.SIGINT)
-    assert again.wait(30) == 0
+    assert again.wait(60) == 0
 
 
 def test_a_busy_port_is_named_and_nothing_is_started(checkout):
@@ -249,7 +249,7 @@ def test_sigterm_is_passed_on_to_the_command(checkout):
     launcher = checkout.launch("with-services", "--", sys.executable, "-c", code)
     checkout.wait_said("up")
     launcher.send_signal(signal.SIGTERM)
-    assert launcher.wait(30) == 9
+    assert launcher.wait(60) == 9
 
 
 @pytest.mark.parametrize("arguments", [(), ("run",), ("serve",), ("manage",), ("with-services",)])

@@ -25,7 +25,7 @@ from readings.models import Reading
 from readings.settlement import settle
 from tests.lives.meetings import Pause, meet, until_waiting
 from tests.lives.proof import prove_books
-from tests.readings.elsewhere import Interrupted, done, elsewhere, until_done_or_waiting
+from tests.readings.elsewhere import PATIENCE_SECONDS, Interrupted, done, elsewhere, until_done_or_waiting
 from tests.world import COMPANY, FACTOR, PRICE, build_world, local
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -133,7 +133,7 @@ def test_sixteen_registrations_of_one_user_leave_one_meter(world, monkeypatch):
     together = threading.Barrier(16)
 
     def register(number):
-        together.wait(20)
+        together.wait(PATIENCE_SECONDS)
         return world.register(f"20000000{number:04}", userNo="one-user", sdateTime="2026-03-19")
 
     pool = platform_settings.DATABASES["default"]["OPTIONS"]["pool"]["max_size"]

@@ -3,7 +3,7 @@
 from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pricing.models import PriceTier
@@ -33,7 +33,7 @@ def walk(volume, used, tiers):
     return parts
 
 
-@settings(max_examples=300, deadline=None, database=None)
+@settings(max_examples=300, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ends=st.sets(small.filter(bool), max_size=5), used=small, volume=small)
 def test_every_bit_of_a_volume_lies_in_its_tier(ends, used, volume):
     tiers = tiers_of(*sorted(ends))

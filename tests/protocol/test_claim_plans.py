@@ -23,11 +23,17 @@ FILL = """
 
 
 @pytest.fixture
-def backlog(world):
+def now():
+    """Noon, so that what has just piled up lies in one month."""
+    return timezone.now().replace(hour=12)
+
+
+@pytest.fixture
+def backlog(world, now):
     """40,000 messages in 2,000 lanes, as if all had piled up within a minute, and as many of another peer."""
-    now = timezone.now() - timedelta(minutes=2)
+    begun = now - timedelta(minutes=2)
     for peer in (world.cis_peer, world.headend_peer):
-        sql(FILL, peer.pk, world.company.pk, f"{peer.pk}-", LANES, now, LANES * DEPTH)
+        sql(FILL, peer.pk, world.company.pk, f"{peer.pk}-", LANES, begun, LANES * DEPTH)
     sql("ANALYZE protocol_outboundmessage")
     sql("ANALYZE protocol_outboundlane")
     return world
@@ -66,9 +72,7 @@ def scanned(plan, table):
     }
 
 
-def test_a_claim_reads_no_more_of_a_backlog_than_it_takes(backlog):
-    now = timezone.now()
-
+def test_a_claim_reads_no_more_of_a_backlog_than_it_takes(backlog, now):
     def take():
         return claim([Share(backlog.cis_peer.pk, 64, depth=16)], now=now, lease=now + timedelta(minutes=1))
 
@@ -84,8 +88,7 @@ def test_a_claim_reads_no_more_of_a_backlog_than_it_takes(backlog):
     assert older == ["protocol_outboundmessage_default"]
 
 
-def test_an_outcome_finds_its_message_by_the_key_of_one_partition(backlog):
-    now = timezone.now()
+def test_an_outcome_finds_its_message_by_the_key_of_one_partition(backlog, now):
     claimed = claim([Share(backlog.cis_peer.pk, 64)], now=now, lease=now + timedelta(minutes=1))
     told = {"started_at": now, "duration_ms": 1, "http_status": 200, "text": json.dumps({"echoCode": "0000"})}
     results = [

@@ -36,10 +36,10 @@ def held(work):
     def linger():
         work()
         reached.set()
-        assert go_on.wait(20)
+        assert go_on.wait(PATIENCE_SECONDS)
 
     lingering = elsewhere(linger)
-    assert reached.wait(20)
+    assert reached.wait(PATIENCE_SECONDS)
 
     def finish():
         go_on.set()

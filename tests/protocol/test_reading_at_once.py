@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from protocol.errors import FieldInvalid
@@ -73,7 +73,7 @@ def found(message: dict[str, Any], *, at_once: bool) -> Any:
         return error.message
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(MESSAGES)
 def test_both_ways_find_the_same(message):
     assert found(message, at_once=True) == found(message, at_once=False)

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 
 from django.db import connection
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 
 class Work(Future):

@@ -12,7 +12,7 @@ from readings.bulk_lines import Line
 from readings.intake import Report
 from readings.models import Reading
 from tests.readings.books import NOW, account, make_meter, make_price, qualities, read, settle_through
-from tests.readings.elsewhere import done, elsewhere, until_done_or_waiting
+from tests.readings.elsewhere import PATIENCE_SECONDS, done, elsewhere, until_done_or_waiting
 from tests.world import build_world, local
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -74,10 +74,10 @@ def test_a_batch_waits_for_a_report_and_sees_what_it_has_written(meters):
     def linger():
         read(meter, "2025-03-03 12:00:00", 30)
         written.set()
-        assert go_on.wait(20)
+        assert go_on.wait(PATIENCE_SECONDS)
 
     lingering = elsewhere(linger)
-    assert written.wait(20)
+    assert written.wait(PATIENCE_SECONDS)
     other = elsewhere(lambda: batch((meter, "2025-03-03 12:00:00", 30), (meter, "2025-03-04 12:00:00", 20)))
     assert not until_done_or_waiting(other)
     go_on.set()
@@ -105,10 +105,10 @@ def test_a_meter_that_ends_meanwhile_refuses_its_lines(meters):
         type(meter).objects.filter(pk=meter.pk).update(status="ended", ended_at=NOW)
         bulk._rows("SELECT 1 FROM meters_account WHERE meter_id = %(meter)s FOR UPDATE", {"meter": meter.pk})
         written.set()
-        assert go_on.wait(20)
+        assert go_on.wait(PATIENCE_SECONDS)
 
     ending = elsewhere(end)
-    assert written.wait(20)
+    assert written.wait(PATIENCE_SECONDS)
     other = elsewhere(lambda: batch((meter, "2025-03-02 12:00:00", 20), (meters[1], "2025-03-02 12:00:00", 5)))
     assert not until_done_or_waiting(other)
     go_on.set()

@@ -11,7 +11,7 @@ from protocol.models import OutboundMessage
 from readings import intake
 from readings.callbacks import keep_cis_answer
 from tests.readings.books import NOW, account, make_meter, make_price, qualities, read, settle_through, usage
-from tests.readings.elsewhere import done, elsewhere, until_done_or_waiting
+from tests.readings.elsewhere import PATIENCE_SECONDS, done, elsewhere, until_done_or_waiting
 from tests.world import build_world
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,10 +32,10 @@ def two_at_once(first, second):
     def linger():
         first()
         written.set()
-        assert go_on.wait(20)
+        assert go_on.wait(PATIENCE_SECONDS)
 
     lingering = elsewhere(linger)
-    assert written.wait(20)
+    assert written.wait(PATIENCE_SECONDS)
     other = elsewhere(second)
     assert not until_done_or_waiting(other)
     go_on.set()

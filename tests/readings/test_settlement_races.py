@@ -10,7 +10,7 @@ from meters.models import Account
 from readings import settlement_sql as sql
 from readings.settlement import Settled
 from tests.readings.books import account, add_version, make_meter, make_price, read, settle_through, usage
-from tests.readings.elsewhere import Interrupted, done, elsewhere, until_done_or_waiting
+from tests.readings.elsewhere import PATIENCE_SECONDS, Interrupted, done, elsewhere, until_done_or_waiting
 from tests.world import build_world
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,10 +37,10 @@ def test_settlement_waits_for_a_reading_that_is_being_stored(world):
     def store():
         read(meter, "2025-03-01 12:00:00", 10)
         stored.set()
-        assert go_on.wait(20)
+        assert go_on.wait(PATIENCE_SECONDS)
 
     storing = elsewhere(store)
-    assert stored.wait(20)
+    assert stored.wait(PATIENCE_SECONDS)
     settling = elsewhere(lambda: settle_through("2025-03-01"))
     assert not until_done_or_waiting(settling)
     go_on.set()
@@ -155,15 +155,15 @@ def test_taking_up_a_price_and_settling_do_not_lock_each_other_out(world, monkey
     def hold_the_first():
         Account.objects.select_for_update().get(meter=meters[0])
         held.set()
-        assert let_go.wait(20)
+        assert let_go.wait(PATIENCE_SECONDS)
 
-    statements = Interrupted(sql.STEPS, {sql.STEPS[0]: lambda: (in_chunk.set(), go_on.wait(20))})
+    statements = Interrupted(sql.STEPS, {sql.STEPS[0]: lambda: (in_chunk.set(), go_on.wait(PATIENCE_SECONDS))})
     monkeypatch.setattr(sql, "STEPS", statements)
     settling = elsewhere(lambda: settle_through("2025-03-03"))
-    assert in_chunk.wait(20)
+    assert in_chunk.wait(PATIENCE_SECONDS)
     add_version(world, "2025-03-02", (None, 2))
     holding = elsewhere(hold_the_first)
-    assert held.wait(20)
+    assert held.wait(PATIENCE_SECONDS)
     go_on.set()
     assert not until_done_or_waiting(settling)
     taking_up = elsewhere(settle_in_the_order_of_the_table)
