@@ -130,12 +130,12 @@ def test_every_command_ends_once_is_executed_once_and_is_reported(tmp_path, envi
 
 def kill_now_and_then(worker: Running, done: threading.Event, kills: list[int]) -> None:
     """Each time once it has sent something: on a busy machine it may need longer to begin than it has to live."""
-    attempts = OutboundAttempt.objects
+    attempts, sent = OutboundAttempt.objects, [0]
     try:
         while len(kills) < MOST_KILLS:
-            before = attempts.count()
+            sent.append(attempts.count())
             done.wait(random.uniform(1.5, 4))
-            wait_until(lambda before=before: done.is_set() or attempts.count() > before, seconds=600, what="it sends")
+            wait_until(lambda: done.is_set() or attempts.count() > sent[-1], seconds=600, what="it sends")
             if done.is_set():
                 return
             worker.kill(signal.SIGKILL)
