@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from tests.browser.program import FLAGS, chromium
 
 PASSWORD = "Nur-zum-Testen-1"
-PATIENCE_MS = 15_000
+PATIENCE_MS = 60_000
 
 
 # Not longer: its event loop would be in the way of those tests that run one of their own.

@@ -31,7 +31,7 @@ def test_a_settlement_that_is_killed_again_and_again_ends_like_an_undisturbed_on
         kill_a_settlement(tmp_path, town, lambda left=left: unsettled(town) <= left)
     log = tmp_path / "settle.log"
     with running(settling(town), log=log, environment=environment(chunk=CHUNK)) as process:
-        assert process.process.wait(60) == 0, log.read_text()
+        assert process.process.wait(120) == 0, log.read_text()
 
     assert unsettled(town) == 0
     made = figures(town)
@@ -51,7 +51,7 @@ def kill_a_settlement(folder, town, is_time):
     """Then, or a moment later: in the middle of a chunk, or between two."""
     log = folder / "settle.log"
     with running(settling(town), log=log, environment=environment(chunk=CHUNK)) as process:
-        wait_until(lambda: is_time() or process.process.poll() is not None, seconds=30, what="it settles")
+        wait_until(lambda: is_time() or process.process.poll() is not None, seconds=120, what="it settles")
         assert process.process.poll() is None or not unsettled(town), log.read_text()
         time.sleep(random.uniform(0, 0.05))
         process.kill()

@@ -32,7 +32,7 @@ def test_two_processes_settle_like_one(tmp_path):
             ]
             until_waiting(2)
         for process, log in zip(both, logs, strict=True):
-            assert process.process.wait(60) == 0, log.read_text()
+            assert process.process.wait(120) == 0, log.read_text()
 
     assert unsettled(town) == 0
     assert figures(town) == figures(alone)
