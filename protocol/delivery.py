@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from protocol import lanes
 from protocol.breaker import Results, note_results
+from protocol.collector import collecting_rarely
 from protocol.lanes import ClaimedLane, Done
 from protocol.models import DeliveryState
 from protocol.recording import Result, record, result_of
@@ -55,7 +56,7 @@ class Sender:
     _to_release: list[Done] = field(default_factory=list)
 
     def run(self) -> int:
-        with Courier(reads=result_of, goes_on=_goes_on) as courier:
+        with collecting_rarely(), Courier(reads=result_of, goes_on=_goes_on) as courier:
             while True:
                 stopping = self.stops()
                 round_ = Round() if stopping else self._claim(courier)
@@ -84,6 +85,7 @@ class Sender:
         """All that has come in, at least one unless `wait` is over."""
         results: list[Result] = []
         ends: list[ClaimedLane] = []
+        most = settings.OUTBOX_BATCH
         try:
             item = courier.results.get(timeout=wait)
             while True:
@@ -91,7 +93,7 @@ class Sender:
                     ends.append(item.claimed)
                 else:
                     results.append(item)
-                if len(results) >= settings.OUTBOX_BATCH:
+                if len(results) >= most:
                     break
                 item = courier.results.get_nowait()
         except Empty:

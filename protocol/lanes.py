@@ -10,9 +10,9 @@ A sender locks lanes last in its transactions, and skips those that are locked: 
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
@@ -20,6 +20,7 @@ from django.db import connection, transaction
 MESSAGES_PER_CLAIM = 16
 # Of each peer's places one in four goes to what became due last, the others to what has waited longest.
 NEWEST_SHARE = 4
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _LOCK_DUE = """
     SELECT due.peer_id, due.lane, share.depth, due.since
@@ -35,9 +36,11 @@ _LOCK_DUE = """
 _LOCK_OLDEST, _LOCK_NEWEST = (_LOCK_DUE.format(direction=direction) for direction in ("ASC", "DESC"))
 
 # A new snapshot, taken while the lanes are locked: it has every message whose arrival they count. The same lower bound
-# twice: the one that is a constant spares the planner the older partitions.
+# twice: the one that is a constant spares the planner the older partitions. Moments come as microseconds, since the way
+# in which Django reads one takes longer than all other columns together.
 _READ = """
-    SELECT l.peer_id, l.lane, l.arrivals, m.id, m.code, m.body, m.tries, m.created_at, m.once_only
+    SELECT l.peer_id, l.lane, l.arrivals, m.id, m.code, m.body, m.tries,
+        (extract(epoch FROM m.created_at) * 1000000)::bigint, m.once_only
     FROM unnest(%(peers)s::bigint[], %(lanes)s::bigint[], %(depths)s::int[]) AS mine(peer_id, lane, depth)
     JOIN protocol_outboundlane l ON l.peer_id = mine.peer_id AND l.lane = mine.lane
     LEFT JOIN LATERAL (
@@ -115,8 +118,7 @@ class Share:
     depth: int = MESSAGES_PER_CLAIM
 
 
-@dataclass(frozen=True, slots=True)
-class Mail:
+class Mail(NamedTuple):
     """A pending message as it was claimed."""
 
     id: int
@@ -169,7 +171,7 @@ def claim(shares: Sequence[Share], *, now: datetime, lease: datetime) -> list[Cl
         if waiting[0][3] is None:
             empty.append((peer_id, lane))
             continue
-        mail = _next_mail([Mail(*row[3:]) for row in waiting], depth=depth_of[peer_id])
+        mail = _next_mail([_mail(*row[3:]) for row in waiting], depth=depth_of[peer_id])
         is_all = len(mail) == len(waiting)
         claimed.append(ClaimedLane(peer_id, lane, waiting[0][2], holder, lease, mail, is_all))
     _hold(claimed)
@@ -199,6 +201,10 @@ def _locked_lanes(shares: Sequence[Share], *, now: datetime) -> list[tuple[int, 
 
 def _count(locked: Iterable[tuple[int, int, int, datetime]], share: Share) -> int:
     return sum(peer_id == share.peer_id for peer_id, *_ in locked)
+
+
+def _mail(pk: int, code: str, body: str, tries: int, created_us: int, once_only: bool) -> Mail:
+    return Mail(pk, code, body, tries, EPOCH + timedelta(microseconds=created_us), once_only)
 
 
 def _next_mail(waiting: list[Mail], *, depth: int) -> tuple[Mail, ...]:

@@ -8,9 +8,8 @@ one answer costs the others nothing, and its own message counts as not delivered
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from django.conf import settings
@@ -53,8 +52,7 @@ _RECORD = """
 _READ_FIELDS = ("id", "peer_id", "code", "lane", "body", "state", "once_only", "tries", "answer", "created_at")
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """An outcome, what it means, and the state its message gets by it."""
 
     outcome: Outcome
@@ -85,11 +83,13 @@ def record(results: Sequence[Result], *, now: datetime) -> list[Result]:
 def _groups(results: Iterable[Result]) -> list[list[Result]]:
     """In order of time within each message: two tries of one message never share a statement."""
     unread, by_reader, alone = [], defaultdict(list), []
+    # Asked once: looking at Django's settings costs more than all the rest here.
+    read, read_together = settings.OUTBOX_ANSWER_READERS, settings.OUTBOX_BATCH_ANSWER_READERS
     for result in results:
         code = result.outcome.mail.code
-        if result.state == DeliveryState.PENDING or answer_reader(code) is None:
+        if result.state == DeliveryState.PENDING or not read.get(code):
             unread.append(result)
-        elif code in settings.OUTBOX_BATCH_ANSWER_READERS:
+        elif code in read_together:
             by_reader[code].append(result)
         else:
             alone.append([result])
@@ -127,9 +127,9 @@ def _reader_failed(result: Result, *, now: datetime) -> Result:
     """Its answer could not be read here: the peer will be asked again, and may answer better."""
     mail = result.outcome.mail
     logger.exception("outbound message %s: its answer could not be taken", mail.id)
-    outcome = replace(result.outcome, error="AnswerNotTaken")
+    outcome = result.outcome._replace(error="AnswerNotTaken")
     state = DeliveryState.DEAD if is_dead(tries=mail.tries + 1) else DeliveryState.PENDING
-    failed = Result(outcome, replace(result.verdict, state=DeliveryState.PENDING), state)
+    failed = Result(outcome, result.verdict._replace(state=DeliveryState.PENDING), state)
     try:
         _write([failed], now=now, read=False)
     except DatabaseError:

@@ -8,19 +8,20 @@ import logging
 import threading
 import time
 import zlib
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from queue import SimpleQueue
-from typing import Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import aiohttp
 from django.conf import settings
-from django.utils import timezone
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from protocol.deadlines import Deadlines
 from protocol.lanes import ClaimedLane, Mail
 from protocol.models import Peer
 from protocol.paths import message_path
@@ -34,6 +35,9 @@ except ImportError:  # There is none for Windows.
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 MAX_ANSWER_BYTES = 64 * 1024
+# To a peer that answers within so long, more requests at once than a few send no more: each only takes more time here.
+FEW_CARRIERS = 64
+SLOW_SECONDS = 0.025
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,7 @@ class Parcel:
     peer: Peer
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What came of one try: an HTTP status and a text, or (status None) an error in words."""
 
     claimed: ClaimedLane
@@ -74,7 +77,9 @@ class Courier(Generic[Result]):
         self.results: SimpleQueue[Result | LaneEnd] = SimpleQueue()
         self._reads, self._goes_on = reads, goes_on
         self._loop = new_event_loop()
+        self._routes: dict[int, _Route] = defaultdict(_Route)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._longest = settings.OUTBOX_TOTAL_TIMEOUT_SECONDS
         self._ready, self._end = threading.Event(), asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
 
@@ -100,7 +105,7 @@ class Courier(Generic[Result]):
 
     async def _serve(self) -> None:
         async with _session() as session:
-            self._session = session
+            self._post = Post(session)
             self._ready.set()
             await self._end.wait()
             for task in self._tasks:
@@ -109,21 +114,71 @@ class Courier(Generic[Result]):
 
     def _begin(self, parcels: Sequence[Parcel]) -> None:
         for parcel in parcels:
-            task = self._loop.create_task(self._carry(parcel))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            route = self._routes[parcel.claimed.peer_id]
+            route.waiting.append(parcel)
+            if route.carriers < FEW_CARRIERS:
+                self._employ(route)
+            elif not route.is_watched:
+                route.is_watched, route.answers = True, 0
+                self._loop.call_later(SLOW_SECONDS, self._watch, route)
 
-    async def _carry(self, parcel: Parcel) -> None:
+    def _employ(self, route: "_Route") -> None:
+        route.carriers += 1
+        task = self._loop.create_task(self._work(route))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _watch(self, route: "_Route") -> None:
+        """While lanes wait: more carriers for a peer that needs longer than SLOW_SECONDS, few for any other."""
+        route.is_slow = route.answers < route.carriers
+        route.answers = 0
+        if route.is_slow:
+            for _ in range(min(route.carriers, len(route.waiting))):
+                self._employ(route)
+        route.is_watched = bool(route.waiting)
+        if route.is_watched:
+            self._loop.call_later(SLOW_SECONDS, self._watch, route)
+
+    async def _work(self, route: "_Route") -> None:
+        """Carry one lane after another while any waits."""
+        try:
+            while route.waiting and (route.is_slow or route.carriers <= FEW_CARRIERS):
+                await self._carry(route.waiting.popleft(), route)
+        finally:
+            route.carriers -= 1
+
+    async def _carry(self, parcel: Parcel, route: "_Route") -> None:
         try:
             for mail in parcel.claimed.mail:
-                if _too_late(parcel.claimed):
+                if self._too_late(parcel.claimed):
                     break
-                result = self._reads(await _send(self._session, parcel, mail))
+                result = self._reads(await self._post.send(parcel, mail))
+                route.answers += 1
                 self.results.put(result)
                 if not self._goes_on(result):
                     break
+        except Exception:
+            # The lane is let go, and what it holds is tried again; its carrier goes on with the next.
+            logger.exception(
+                "mail of peer %s, lane %s, could not be carried", parcel.claimed.peer_id, parcel.claimed.lane
+            )
         finally:
             self.results.put(LaneEnd(parcel.claimed))
+
+    def _too_late(self, claimed: ClaimedLane) -> bool:
+        """A try that might last longer than the lease could meet that of another sender."""
+        return (claimed.lease - datetime.now(UTC)).total_seconds() <= self._longest
+
+
+class _Route:
+    """The lanes of one peer that wait in a courier; how many tasks carry them, and how many answers came lately."""
+
+    __slots__ = ("answers", "carriers", "is_slow", "is_watched", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: deque[Parcel] = deque()
+        self.carriers, self.answers = 0, 0
+        self.is_slow, self.is_watched = False, False
 
 
 def send_once(parcel: Parcel, mail: Mail) -> Outcome:
@@ -131,60 +186,83 @@ def send_once(parcel: Parcel, mail: Mail) -> Outcome:
 
     async def sent() -> Outcome:
         async with _session() as session:
-            return await _send(session, parcel, mail)
+            return await Post(session).send(parcel, mail)
 
     return asyncio.run(sent())
 
 
 def _session() -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=30)
+    # Only what a new connection may take: all other time-outs are Deadlines.
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=settings.OUTBOX_CONNECT_TIMEOUT_SECONDS)
     return aiohttp.ClientSession(
-        connector=connector, timeout=_timeout(), cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+        connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
     )
 
 
-def _timeout() -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(
-        total=settings.OUTBOX_TOTAL_TIMEOUT_SECONDS,
-        sock_connect=settings.OUTBOX_CONNECT_TIMEOUT_SECONDS,
-        sock_read=settings.OUTBOX_READ_TIMEOUT_SECONDS,
-    )
+def _running_task() -> "asyncio.Task[Any]":
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("messages are sent by tasks")
+    return task
 
 
-def _too_late(claimed: ClaimedLane) -> bool:
-    """A try that might last longer than the lease could meet that of another sender."""
-    left = (claimed.lease - timezone.now()).total_seconds()
-    return left <= settings.OUTBOX_TOTAL_TIMEOUT_SECONDS
+class Post:
+    """One session of the HTTP client, and the time-outs of what it sends."""
 
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session, self._deadlines = session, Deadlines()
+        self._clock = asyncio.get_running_loop().time
+        self._total, self._read = settings.OUTBOX_TOTAL_TIMEOUT_SECONDS, settings.OUTBOX_READ_TIMEOUT_SECONDS
+        # When a connection has to be made first, the peer still has its whole time to answer.
+        self._first = min(self._total, settings.OUTBOX_CONNECT_TIMEOUT_SECONDS + self._read)
 
-async def _send(session: aiohttp.ClientSession, parcel: Parcel, mail: Mail) -> Outcome:
-    started_at, clock = timezone.now(), time.monotonic()
-    status, text, error = None, "", ""
-    try:
-        status, text = await _post(session, parcel.peer, mail, now=started_at)
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, zlib.error) as failure:
-        error = f"{type(failure).__name__}: {failure}".rstrip(": ")
-    except Exception as failure:
-        # Whatever a peer provokes must not end the loop that serves all others.
-        logger.exception("outbound message %s could not be sent", mail.id)
-        error = f"{type(failure).__name__}: {failure}"
-    return Outcome(
-        claimed=parcel.claimed,
-        mail=mail,
-        started_at=started_at,
-        duration_ms=round((time.monotonic() - clock) * 1000),
-        http_status=status,
-        text=text,
-        error=error,
-    )
+    async def send(self, parcel: Parcel, mail: Mail) -> Outcome:
+        """Never raises what a peer may provoke. One message of a task at a time."""
+        task, began, started_at = _running_task(), self._clock(), datetime.now(UTC)
+        status, text, error = None, "", ""
+        self._deadlines.set(task, began + self._first)
+        try:
+            status, text = await self._exchange(parcel.peer, mail, task, began)
+        except asyncio.CancelledError:
+            if not self._deadlines.is_over(task):
+                raise
+            error = "TimeoutError"
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, zlib.error) as failure:
+            error = f"{type(failure).__name__}: {failure}".rstrip(": ")
+        except Exception as failure:
+            # Whatever a peer provokes must not end the loop that serves all others.
+            logger.exception("outbound message %s could not be sent", mail.id)
+            error = f"{type(failure).__name__}: {failure}"
+        finally:
+            self._deadlines.clear(task)
+        duration_ms = round((self._clock() - began) * 1000)
+        return Outcome(parcel.claimed, mail, started_at, duration_ms, status, text, error)
 
-
-async def _post(session: aiohttp.ClientSession, peer: Peer, mail: Mail, *, now: datetime) -> tuple[int, str]:
-    headers = _headers(peer.app_code, peer.app_secret, int(now.timestamp()))
-    url = _url(peer.url, mail.code)
-    async with session.post(url, data=mail.body.encode(), headers=headers, allow_redirects=False) as response:
-        body = _unpacked(await _bounded(response), encoding=response.headers.get("Content-Encoding", ""))
+    async def _exchange(self, peer: Peer, mail: Mail, task: "asyncio.Task[Any]", began: float) -> tuple[int, str]:
+        headers = _headers(peer.app_code, peer.app_secret, int(time.time()))
+        url = _url(peer.url, mail.code)
+        response = await self._session.post(url, data=mail.body.encode(), headers=headers, allow_redirects=False)
+        try:
+            body = await self._bounded(response.content, task, began)
+        except BaseException:
+            response.close()
+            raise
+        # Read to its end, it has given its connection back.
+        if encoding := response.headers.get("Content-Encoding"):
+            body = _unpacked(body, encoding=encoding)
         return response.status, body.decode("utf-8", errors="replace").replace("\x00", "")
+
+    async def _bounded(self, content: aiohttp.StreamReader, task: "asyncio.Task[Any]", began: float) -> bytes:
+        """An endless answer costs at most this much, and at most the total time-out."""
+        # Most answers have come in as a whole with their headers.
+        body = content.read_nowait()
+        while len(body) <= MAX_ANSWER_BYTES:
+            if content.at_eof():
+                return body
+            self._deadlines.set(task, min(began + self._total, self._clock() + self._read))
+            body += await content.readany()
+        raise ValueError("answer larger than 64 KiB")
 
 
 @lru_cache(maxsize=256)
@@ -198,17 +276,6 @@ def _headers(app_code: str, app_secret: str, second: int) -> Mapping[str, str]:
 @lru_cache(maxsize=1024)
 def _url(base: str, code: str) -> URL:
     return URL(base.rstrip("/") + message_path(code))
-
-
-async def _bounded(response: aiohttp.ClientResponse) -> bytes:
-    """An endless answer costs at most this much, and at most the total time-out."""
-    chunks, size = [], 0
-    while chunk := await response.content.readany():
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > MAX_ANSWER_BYTES:
-            raise ValueError("answer larger than 64 KiB")
-    return b"".join(chunks)
 
 
 def _unpacked(body: bytes, *, encoding: str) -> bytes:

@@ -1,9 +1,8 @@
 """What a try of an outbound message means (R15), and when the next one is due."""
 
 import random
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -16,8 +15,7 @@ RETRIED_STATUSES = frozenset({408, 425, 429})
 SUCCESS_CODES = frozenset({EchoCode.SUCCESS.value, "0"})
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What an outcome means: delivered, refused by the peer (rejected), or to be tried again (pending)."""
 
     state: DeliveryState

@@ -158,14 +158,14 @@ _KEEP = """
 
 
 def _read(answer: Mapping[str, Any]) -> _Kept:
-    values = [answer.get(name) for name in ("valvecontrol", "currentprice", "remainquantity")]
-    return _read_texts(*(_text(value) for value in values))
+    control, price, remaining = answer.get("valvecontrol"), answer.get("currentprice"), answer.get("remainquantity")
+    return _read_texts(_text(control), _text(price), _text(remaining))
 
 
 def _text(value: Any) -> str | None:
-    if isinstance(value, int | float):
-        return str(value)
-    return value if isinstance(value, str) else None
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float) else None
 
 
 @lru_cache(maxsize=4096)

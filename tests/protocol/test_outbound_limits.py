@@ -9,6 +9,7 @@ from protocol import breaker, undelivered
 from protocol.delivery import deliver_due
 from protocol.models import DeliveryState, OutboundAttempt, OutboundLane, OutboundMessage, PeerHealth
 from protocol.outbox import enqueue
+from protocol.sending import FEW_CARRIERS
 from tests.protocol.receiver import echo, receiving, slowly, success
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -131,3 +132,21 @@ def test_a_dead_peer_delays_no_other(world, receiver):
     deliver_due()
     assert OutboundMessage.objects.get(peer=world.cis_peer).state == DeliveryState.DELIVERED
     assert OutboundMessage.objects.filter(peer=world.headend_peer, state="pending").count() == 30
+
+
+def test_a_peer_that_is_slow_gets_more_requests_at_once(world, receiver):
+    """It answers none before all have come in, which are more than a quick peer is sent at once."""
+    messages = FEW_CARRIERS + 20
+    together = threading.Barrier(messages, timeout=30)
+
+    def answer(request):
+        together.wait()
+        return success(request)
+
+    receiver.answer = answer
+    PeerHealth.objects.create(peer=world.cis_peer, results=1_000)
+    for lane in range(messages):
+        put(world, lane=lane)
+    assert deliver_due() == messages
+    assert states() == [DeliveryState.DELIVERED] * messages
+    assert not together.broken
