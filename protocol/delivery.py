@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from protocol import lanes
 from protocol.breaker import Results, note_results
-from protocol.collector import collecting_rarely
+from protocol.interpreter import tuned_for_sending
 from protocol.lanes import ClaimedLane, Done
 from protocol.models import DeliveryState
 from protocol.recording import Result, record, result_of
@@ -56,7 +56,7 @@ class Sender:
     _to_release: list[Done] = field(default_factory=list)
 
     def run(self) -> int:
-        with collecting_rarely(), Courier(reads=result_of, goes_on=_goes_on) as courier:
+        with tuned_for_sending(), Courier(reads=result_of, goes_on=_goes_on) as courier:
             while True:
                 stopping = self.stops()
                 round_ = Round() if stopping else self._claim(courier)
