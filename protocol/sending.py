@@ -116,7 +116,7 @@ class Courier(Generic[Result]):
         for parcel in parcels:
             route = self._routes[parcel.claimed.peer_id]
             route.waiting.append(parcel)
-            if route.carriers < FEW_CARRIERS:
+            if route.carriers < FEW_CARRIERS or route.is_slow:
                 self._employ(route)
             elif not route.is_watched:
                 route.is_watched, route.answers = True, 0
@@ -129,13 +129,13 @@ class Courier(Generic[Result]):
         task.add_done_callback(self._tasks.discard)
 
     def _watch(self, route: "_Route") -> None:
-        """While lanes wait: more carriers for a peer that needs longer than SLOW_SECONDS, few for any other."""
+        """While more lanes come than a few: more carriers for a peer that needs longer than SLOW_SECONDS."""
         route.is_slow = route.answers < route.carriers
         route.answers = 0
         if route.is_slow:
             for _ in range(min(route.carriers, len(route.waiting))):
                 self._employ(route)
-        route.is_watched = bool(route.waiting)
+        route.is_watched = route.is_slow or bool(route.waiting)
         if route.is_watched:
             self._loop.call_later(SLOW_SECONDS, self._watch, route)
 
