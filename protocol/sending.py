@@ -35,8 +35,10 @@ except ImportError:  # There is none for Windows.
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 MAX_ANSWER_BYTES = 64 * 1024
-# To a peer that answers within so long, more requests at once than a few send no more: each only takes more time here.
+# A quick peer is not sent more by more requests at once than a few: each would only take more time here. Where this
+# process is busy (which part of a processor it has), only a peer that needs several times as long counts as slow.
 FEW_CARRIERS = 64
+BUSY, AMPLE = 0.6, 0.25
 SLOW_SECONDS = 0.025
 
 
@@ -119,7 +121,8 @@ class Courier(Generic[Result]):
             if route.carriers < FEW_CARRIERS or route.is_slow:
                 self._employ(route)
             elif not route.is_watched:
-                route.is_watched, route.answers = True, 0
+                route.look()
+                route.is_watched = True
                 self._loop.call_later(SLOW_SECONDS, self._watch, route)
 
     def _employ(self, route: "_Route") -> None:
@@ -129,9 +132,9 @@ class Courier(Generic[Result]):
         task.add_done_callback(self._tasks.discard)
 
     def _watch(self, route: "_Route") -> None:
-        """While more lanes come than a few: more carriers for a peer that needs longer than SLOW_SECONDS."""
-        route.is_slow = route.answers < route.carriers
-        route.answers = 0
+        """While more lanes come than a few carry: does the peer need longer than SLOW_SECONDS, or this process?"""
+        answers, busy = route.answers, route.look()
+        route.is_slow = answers < route.carriers * (AMPLE if busy > BUSY else 1)
         if route.is_slow:
             for _ in range(min(route.carriers, len(route.waiting))):
                 self._employ(route)
@@ -171,14 +174,22 @@ class Courier(Generic[Result]):
 
 
 class _Route:
-    """The lanes of one peer that wait in a courier; how many tasks carry them, and how many answers came lately."""
+    """The lanes of one peer that wait in a courier; how many tasks carry them; what has been since the last look."""
 
-    __slots__ = ("answers", "carriers", "is_slow", "is_watched", "waiting")
+    __slots__ = ("answers", "carriers", "cpu", "is_slow", "is_watched", "moment", "waiting")
 
     def __init__(self) -> None:
         self.waiting: deque[Parcel] = deque()
         self.carriers, self.answers = 0, 0
         self.is_slow, self.is_watched = False, False
+        self.moment, self.cpu = 0.0, 0.0
+
+    def look(self) -> float:
+        """Counts answers anew; returns which part of a processor this process had since the last look."""
+        moment, cpu = time.monotonic(), time.process_time()
+        busy = (cpu - self.cpu) / (moment - self.moment)
+        self.answers, self.moment, self.cpu = 0, moment, cpu
+        return busy
 
 
 def send_once(parcel: Parcel, mail: Mail) -> Outcome:
