@@ -81,9 +81,8 @@ def test_signals_of_the_terminal_leave_the_guard_alone():
     with Guard() as guard:
         guard.watch(Target(2**22 - 3))
         pid = guard._process.pid
-        wait_for(lambda: _ignored(pid, signal.SIGHUP))
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            assert _ignored(pid, number)
+            wait_for(lambda number=number: _ignored(pid, number))
         assert os.getsid(pid) == pid
 
 
