@@ -47,6 +47,14 @@ def mentioning(path):
     return [process for process in psutil.process_iter() if process.pid != os.getpid() and _mentions(process, text)]
 
 
+def words_of(process):
+    """Its command line; nothing of one that is gone by now, as a connection's process of the database may be."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
 def _mentions(process, text):
     try:
         if is_gone(process):

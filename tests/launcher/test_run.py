@@ -13,7 +13,7 @@ import pytest
 
 from launcher import ports
 from launcher.configuration import PROJECT
-from tests.launcher.processes import clean_environment, launch, mentioning, wait_for
+from tests.launcher.processes import clean_environment, launch, mentioning, wait_for, words_of
 
 STANDIN = Path(__file__).with_name("standin.py")
 
@@ -68,7 +68,7 @@ class Checkout:
         return self.events.read_text(encoding="utf-8").splitlines() if self.events.exists() else []
 
     def process(self, word):
-        return next(one for one in mentioning(self.state) if any(word in part for part in one.cmdline()))
+        return next(one for one in mentioning(self.state) if any(word in part for part in words_of(one)))
 
 
 @pytest.fixture
