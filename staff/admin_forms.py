@@ -7,7 +7,7 @@ from django import forms
 from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 from protocol.models import Peer, PeerKind
 from protocol.parties import new_secret
@@ -23,7 +23,7 @@ class PeerForm(forms.ModelForm):
         label=_("App secret"),
         max_length=128,
         required=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "size": 40}),
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
         help_text=_("Leave empty to have one made: it is shown once. One agreed with the peer is never shown again."),
     )
     made_secret = ""
@@ -82,7 +82,7 @@ class RotateForm(forms.Form):
     until = forms.DateTimeField(
         label=_("the old secret is accepted until"),
         required=False,
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local", "class": "das-input"}, format="%Y-%m-%dT%H:%M"),
         help_text=_("Empty: from now on it is not accepted any more. At most 30 days."),
     )
     page_of = forms.CharField(widget=forms.HiddenInput)
