@@ -1,4 +1,7 @@
-"""Charts for the theme's own Chart.js, each with the same figures as a table for who cannot see it."""
+"""Charts for the theme's own Chart.js, each with the same figures as a table for who cannot see it.
+
+The colour of their words comes from office.js: it differs between light and dark pages.
+"""
 
 import json
 from collections.abc import Sequence
@@ -8,7 +11,6 @@ from typing import Any, Final
 # Legible on the light and on the dark page.
 COLOURS: Final = ["#3b82f6", "#f59e0b", "#ef4444", "#8b5cf6", "#14b8a6"]
 LINE: Final = "#10b981"
-GREY: Final = "#9ca3af"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,7 @@ class Chart:
         if self.right is not None:
             scales["y1"] = {**_scale(self.right, stacked=False), "position": "right"}
             scales["y1"]["grid"] = {"drawOnChartArea": False}
-        legend = {"display": len(self.series) > 1, "labels": {"color": GREY, "boxWidth": 10, "boxHeight": 10}}
+        legend = {"display": len(self.series) > 1, "labels": {"boxWidth": 10, "boxHeight": 10}}
         return json.dumps(
             {
                 "animation": False,
@@ -91,7 +93,7 @@ class Chart:
 def _scale(title: Any, *, stacked: bool) -> dict[str, Any]:
     return {
         "stacked": stacked,
-        "title": {"display": True, "text": str(title), "color": GREY},
-        "ticks": {"color": GREY, "maxRotation": 0, "autoSkipPadding": 12},
+        "title": {"display": True, "text": str(title)},
+        "ticks": {"maxRotation": 0, "autoSkipPadding": 12, "format": {"useGrouping": False}},
         "grid": {"display": True},
     }

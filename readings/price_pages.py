@@ -119,14 +119,13 @@ def _steps(tiers: list[PriceTier]) -> Json:
 
 
 def _options() -> Json:
-    grey = "#6b7280"
     return {
         "animation": False,
         "responsive": True,
         "maintainAspectRatio": False,
         "plugins": {"legend": {"display": False}},
         "scales": {
-            "x": {"type": "linear", "title": {"display": True, "text": _("volume in the cycle (m3)"), "color": grey}},
-            "y": {"min": 0, "title": {"display": True, "text": _("unit price (CNY/m3)"), "color": grey}},
+            "x": {"type": "linear", "title": {"display": True, "text": _("volume in the cycle (m3)")}},
+            "y": {"min": 0, "title": {"display": True, "text": _("unit price (CNY/m3)")}},
         },
     }

@@ -124,12 +124,12 @@ def _options() -> Json:
         "animation": False,
         "responsive": True,
         "maintainAspectRatio": False,
-        "plugins": {"legend": {"display": True, "align": "end", "labels": {"usePointStyle": True, "color": "#6b7280"}}},
+        "plugins": {"legend": {"display": True, "align": "end", "labels": {"usePointStyle": True, "boxHeight": 6}}},
         "scales": {
-            "x": {"ticks": {"color": "#6b7280", "maxRotation": 45}, "grid": {"display": False}},
+            "x": {"ticks": {"maxRotation": 45}, "grid": {"display": False}},
             "y": {
-                "ticks": {"color": "#6b7280"},
-                "title": {"display": True, "text": _("index (m3)"), "color": "#6b7280"},
+                "ticks": {"format": {"useGrouping": False}},
+                "title": {"display": True, "text": _("index (m3)")},
             },
         },
     }

@@ -1,6 +1,21 @@
 "use strict";
 // What the theme leaves to the mouse or to the eye: names for controls that are only drawn, and the keyboard.
+
+// The words of charts in the colour of the page's own, light or dark: the theme updates charts when that changes.
+const inkCharts = () => {
+    if (!window.Chart) return;
+    const beforeUpdate = chart => {
+        const dark = document.documentElement.classList.contains("dark");
+        const name = dark ? "--color-base-400" : "--color-base-600";
+        const ink = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+        for (const scale of Object.values(chart.options.scales)) scale.ticks.color = scale.title.color = ink;
+        chart.options.plugins.legend.labels.color = ink;
+    };
+    Chart.register({id: "ink", beforeUpdate});
+    Object.values(Chart.instances).forEach(chart => chart.update());
+};
 document.addEventListener("DOMContentLoaded", () => {
+    inkCharts();
     // A browser that is busy forgets what the page wants to have the focus.
     if (document.activeElement === document.body) document.querySelector("[autofocus]")?.focus();
     const words = document.querySelector("meta[name=das-words]")?.dataset;
@@ -29,6 +44,10 @@ document.addEventListener("DOMContentLoaded", () => {
             event.preventDefault();
             one.click();
         });
+    });
+    // A narrow window shows the heads of columns beside each cell, where they begin a line.
+    document.querySelectorAll("td[data-label]").forEach(one => {
+        one.dataset.label = one.dataset.label.charAt(0).toUpperCase() + one.dataset.label.slice(1);
     });
     document.querySelectorAll("input[placeholder]:not([aria-label])").forEach(one => {
         if (!one.labels.length) one.setAttribute("aria-label", one.placeholder);
