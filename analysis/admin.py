@@ -284,6 +284,8 @@ name_acts(
 name_facts(
     {
         "table": Fact(_("table"), lambda table, facts: table_words(table)),
+        "exportjob.table": Fact(_("table"), lambda table, facts: table_words(table)),
+        "exportjob.form": Fact(_("format"), {Form.CSV: "CSV", Form.PARQUET: "Parquet"}),
         "exportjob.asked": Fact(_("which rows"), lambda asked, facts: rows_words(facts["table"], asked)),
         "user.filters": Fact(_("filter"), lambda asked, facts: rows_words(facts["table"], {"filters": asked})),
         "user.by": Fact(_("signed in by"), {"token": _("token"), "session": _("session")}),
