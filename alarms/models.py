@@ -127,7 +127,7 @@ class Alarm(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.meter} {self.type}"
+        return f"{self.meter} {self.get_type_display()}"
 
 
 class AlarmOccurrence(models.Model):

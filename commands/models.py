@@ -152,7 +152,7 @@ class CommandEvent(models.Model):
 
     command = models.ForeignKey(Command, models.CASCADE, verbose_name=_("command"), related_name="events")
     at = models.DateTimeField(_("at"))
-    from_state = models.CharField(_("from"), max_length=9, choices=CommandState, blank=True)
+    from_state = models.CharField(_("state before"), max_length=9, choices=CommandState, blank=True)
     to_state = models.CharField(_("to"), max_length=9, choices=CommandState)
     # A Cause; as wide as the sentences that rows of earlier versions hold.
     cause = models.CharField(_("cause"), max_length=200)

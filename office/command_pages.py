@@ -80,6 +80,7 @@ class CommandStories(CommandActions):
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": ACTS[act].label,
+            "original": command,
             "command": command,
             "asked": asked_in_words(cast(Command, command)),
             "says": ACTS[act].says,

@@ -87,6 +87,7 @@ class MeterActs(MeterAdmin):
             "opts": self.opts,
             "title": page.label,
             "subtitle": None,
+            "original": form.meter,
             "meter": form.meter,
             "meter_page": _meter_page(form.meter),
             "form": form,

@@ -111,7 +111,7 @@ class Reading(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.meter_id} {long_time(self.read_at)} {self.index}"
+        return f"{self.meter} {long_time(self.read_at)} {self.index}"
 
 
 class ReadingReview(models.Model):
@@ -138,7 +138,7 @@ class ReadingReview(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.meter_id} {long_time(self.read_at)} {self.get_decision_display()}"
+        return f"{self.meter} {long_time(self.read_at)} {self.get_decision_display()}"
 
 
 class DailyUsage(models.Model):
@@ -173,4 +173,4 @@ class DailyUsage(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.meter_id} {self.day} #{self.tier}"
+        return f"{self.meter} {self.day} #{self.tier}"

@@ -86,6 +86,11 @@ class LinkedAdmin(Recorded, Scoped, ModelAdmin):
         """Further lists, as (title, URL)."""
         return ()
 
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Called by what it lists, not by what is to be done with it ("Select meter to view")."""
+        title = {"title": capfirst(self.opts.verbose_name_plural)}
+        return super().changelist_view(request, {**title, **(extra_context or {})})
+
     @admin.display(description=_("see also"))
     def linked_lists(self, obj: Any) -> SafeString:
         lists = [*_referring_lists(obj, self.admin_site), *self.extra_lists(obj)]

@@ -78,6 +78,7 @@ class ProcessAgain(admin.ModelAdmin):
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": _("Process again"),
+            "original": message,
             "inbound": message,
             "against": WHY_NOT[against] if against else None,
             "back": back,
@@ -105,6 +106,7 @@ class ProcessAgain(admin.ModelAdmin):
         may = not message.succeeded and request.user.has_perm(PROCESS_AGAIN)
         against = again.why_not(message) if may else None
         return {
+            "original": message,
             "inbound": message,
             "again_url": reverse("admin:staff_process_again", args=[message.pk]) if may and not against else "",
             "against": WHY_NOT[against] if against else None,

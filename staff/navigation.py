@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from staff.permissions import RECONCILE
 
@@ -24,7 +25,7 @@ GROUPS: list[tuple[Any, list[tuple[Any, str, str | tuple[str, str]]]]] = [
     (
         _("Readings and usage"),
         [
-            (_("Readings"), "speed", "readings.reading"),
+            (pgettext_lazy("sidebar", "Readings"), "speed", "readings.reading"),
             (_("Reviews"), "fact_check", "readings.readingreview"),
             (_("Daily usage"), "bar_chart", "readings.dailyusage"),
             (_("Accounts"), "account_balance_wallet", "meters.account"),
@@ -58,13 +59,24 @@ GROUPS: list[tuple[Any, list[tuple[Any, str, str | tuple[str, str]]]]] = [
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """The groups that hold anything for this person, the home page first."""
-    home = {"title": _("Today"), "icon": "home", "link": reverse("admin:index")}
+    home = {"title": pgettext_lazy("sidebar", "Today"), "icon": "home", "link": reverse("admin:index")}
     groups: list[dict[str, Any]] = [{"items": [home]}]
     for title, entries in GROUPS:
         found = [{"title": name, "icon": icon, "link": _link(request, where)} for name, icon, where in entries]
         if open_to := [entry for entry in found if entry["link"]]:
             groups.append({"title": title, "separator": True, "items": open_to})
+    shown = [item for group in groups for item in group["items"]]
+    here = _nearest(request.path, [item["link"] for item in shown])
+    for item in shown:
+        item["active"] = item["link"] == here
     return groups
+
+
+def _nearest(path: str, links: list[str]) -> str:
+    """The longest link that `path` is, or lies below; home is only itself."""
+    home = reverse("admin:index")
+    above = [link for link in links if path == link or (link != home and path.startswith(link))]
+    return max(above, key=len, default="")
 
 
 def _link(request: HttpRequest, where: str | tuple[str, str]) -> str:

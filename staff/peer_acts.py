@@ -171,8 +171,8 @@ class PeerActs:
 
     def _page(self, request: HttpRequest, peer: Peer, template: str, **shown: Any) -> TemplateResponse:
         page: Any = self
-        context = {**page.admin_site.each_context(request), "opts": page.opts, "peer": peer, **shown}
-        return TemplateResponse(request, template, {**context, "back": _page_of(peer)})
+        context = {**page.admin_site.each_context(request), "opts": page.opts, "original": peer, "peer": peer}
+        return TemplateResponse(request, template, {**context, **shown, "back": _page_of(peer)})
 
 
 def may(user: User, act: str, peer: Peer) -> bool:

@@ -90,8 +90,8 @@ class Reconciles(admin.ModelAdmin):
             return self._ask_lacking(request, company, day)
         context = {
             **self.admin_site.each_context(request),
-            "opts": self.opts,
             "title": _("Reconciliation"),
+            "content_title": _("Reconciliation"),
             "companies": companies_of(request.user),
             "company": company,
             "day": day.isoformat(),

@@ -81,7 +81,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('at', models.DateTimeField(verbose_name='at')),
-                ('from_state', models.CharField(blank=True, choices=[('queued', 'queued'), ('sent', 'sent'), ('succeeded', 'succeeded'), ('failed', 'failed'), ('expired', 'expired'), ('cancelled', 'cancelled')], max_length=9, verbose_name='from')),
+                ('from_state', models.CharField(blank=True, choices=[('queued', 'queued'), ('sent', 'sent'), ('succeeded', 'succeeded'), ('failed', 'failed'), ('expired', 'expired'), ('cancelled', 'cancelled')], max_length=9, verbose_name='state before')),
                 ('to_state', models.CharField(choices=[('queued', 'queued'), ('sent', 'sent'), ('succeeded', 'succeeded'), ('failed', 'failed'), ('expired', 'expired'), ('cancelled', 'cancelled')], max_length=9, verbose_name='to')),
                 ('cause', models.CharField(max_length=200, verbose_name='cause')),
                 ('detail', models.CharField(blank=True, db_default='', default='', max_length=200, verbose_name='detail')),
