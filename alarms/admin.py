@@ -12,10 +12,11 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
 from unfold.forms import ActionForm
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from alarms.models import Alarm, AlarmOccurrence, AlarmThresholds, Because
+from alarms.models import Alarm, AlarmOccurrence, AlarmState, AlarmThresholds, Because, Priority
 from alarms.services import MoveRefused, acknowledge, clear
 from meters.admin import OfMeterAdmin, numbered
 from meters.models import Meter
@@ -25,6 +26,8 @@ from staff.permissions import HANDLE_ALARM
 
 SHOWN_OCCURRENCES = 50
 REASON_WIDTH = 200
+PRIORITY_LABELS = {Priority.LOW: "info", Priority.MEDIUM: "warning", Priority.HIGH: "danger"}
+STATE_LABELS = {AlarmState.OPEN: "warning", AlarmState.ACKNOWLEDGED: "info", AlarmState.CLEARED: "success"}
 
 
 class ReasonForm(ActionForm):
@@ -53,9 +56,8 @@ class AlarmAdmin(OfMeterAdmin):
         "type",
         "meter_page",
         "content",
-        "priority",
-        "differs",
-        "state",
+        "shown_priority",
+        "shown_state",
         "occurrences",
         "last_at",
         "first_at",
@@ -74,10 +76,12 @@ class AlarmAdmin(OfMeterAdmin):
             None,
             {
                 "fields": [
-                    ("type", "meter", "state"),
+                    ("type", "state"),
+                    "meter",
                     "content",
-                    ("priority", "differs", "by_headend"),
-                    ("occurrences", "first_at", "last_at"),
+                    ("priority", "occurrences"),
+                    ("differs", "by_headend"),
+                    ("first_at", "last_at"),
                     "linked_lists",
                 ]
             },
@@ -103,6 +107,14 @@ class AlarmAdmin(OfMeterAdmin):
 
     def has_act_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm(HANDLE_ALARM))
+
+    @display(description=_("priority"), label=PRIORITY_LABELS)
+    def shown_priority(self, alarm: Alarm) -> tuple[int, str]:
+        return alarm.priority, alarm.get_priority_display()
+
+    @display(description=_("state"), label=STATE_LABELS)
+    def shown_state(self, alarm: Alarm) -> tuple[str, str]:
+        return alarm.state, alarm.get_state_display()
 
     @admin.display(description=_("priority differs from the appendix"))
     def differs(self, alarm: Alarm) -> str:

@@ -10,6 +10,7 @@ from django.db.models import Case, F, Q, QuerySet, When
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
 
 from meters.models import (
     Account,
@@ -25,6 +26,7 @@ from meters.models import (
 from meters.search import beginning_with, containing, numbered_exactly
 from meters.words import end_reason_words
 from protocol.models import OutboundMessage
+from protocol.wire import decimal_text
 from staff.admin_base import (
     LargeTableAdmin,
     LinkedFilter,
@@ -34,6 +36,7 @@ from staff.admin_base import (
     list_url,
 )
 
+VALVE_LABELS = {ValveState.OPEN: "success", ValveState.CLOSED: "warning"}
 # Fields in a tuple share a line.
 LATEST = [("read_at", "index"), ("reported_at", "valve"), ("battery_voltage", "signal_percent", "temperature")]
 BY_THE_METER = [("reported_price", "reported_balance"), ("reported_volume", "reported_amount")]
@@ -82,9 +85,8 @@ class MeterAdmin(LargeTableAdmin):
         "shown_balance",
         "status",
         "company_name",
-        "manufacturer_name",
     ]
-    list_select_related = ["company", "manufacturer", "state"]
+    list_select_related = ["company", "state"]
     list_filter = ["status", "company", "manufacturer", "state__valve", "meter_type", "billing_model", "customer_type"]
     search_fields = ["meter_no", "user_no", "user_name", "address", "device_id", "phone"]
     search_help_text = _("A whole number, phone or device id; the beginning of a number; or parts of name and address")
@@ -145,9 +147,9 @@ class MeterAdmin(LargeTableAdmin):
     def why_ended(self, meter: Meter) -> str:
         return end_reason_words(meter.end_reason)
 
-    @admin.display(description=_("valve"))
-    def valve(self, meter: Meter) -> Any:
-        return ValveState(meter.state.valve).label
+    @display(description=_("valve"), label=VALVE_LABELS)
+    def valve(self, meter: Meter) -> tuple[str, str]:
+        return meter.state.valve, meter.state.get_valve_display()
 
     @admin.display(description=_("index (m3)"))
     def latest_index(self, meter: Meter) -> Decimal | None:
@@ -160,10 +162,6 @@ class MeterAdmin(LargeTableAdmin):
     @admin.display(description=_("company"))
     def company_name(self, meter: Meter) -> str:
         return meter.company.name
-
-    @admin.display(description=_("manufacturer"))
-    def manufacturer_name(self, meter: Meter) -> str:
-        return meter.manufacturer.name
 
     @admin.display(description=_("balance (CNY)"))
     def shown_balance(self, meter: Any) -> Decimal | None:
@@ -191,10 +189,22 @@ class OfMeterAdmin(LargeTableAdmin):
 
 @admin.register(MeterState)
 class MeterStateAdmin(OfMeterAdmin):
-    list_display = ["meter", "read_at", "index", "valve", "battery_voltage", "signal_percent", "reported_at"]
+    list_display = ["meter", "read_at", "index", "shown_valve", "battery", "signal", "reported_at"]
     list_filter = ["valve", ("meter", LinkedFilter)]
     ordering = ["-meter"]
     fieldsets: ClassVar[Any] = [(None, {"fields": ["meter", *LATEST]}), *StateStack.fieldsets[1:]]
+
+    @display(description=_("valve"), label=VALVE_LABELS)
+    def shown_valve(self, state: MeterState) -> tuple[str, str]:
+        return state.valve, state.get_valve_display()
+
+    @admin.display(description=_("battery (V)"))
+    def battery(self, state: MeterState) -> str | None:
+        return None if state.battery_voltage is None else decimal_text(state.battery_voltage)
+
+    @admin.display(description=_("signal (%)"))
+    def signal(self, state: MeterState) -> str | None:
+        return None if state.signal_percent is None else decimal_text(state.signal_percent)
 
 
 @admin.register(Account)
@@ -220,7 +230,7 @@ class AccountAdmin(OfMeterAdmin):
 
 @admin.register(MeterPrice)
 class MeterPriceAdmin(OfMeterAdmin):
-    list_display = ["__str__", "meter_page", "price_page", "starts", "ends"]
+    list_display = ["meter", "price_page", "starts", "ends"]
     list_select_related = ["meter", "price"]
     list_filter = [("price", LinkedFilter), ("meter", LinkedFilter)]
     ordering = ["-id"]

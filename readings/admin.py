@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
 
 from meters.admin import OfMeterAdmin
 from pricing.models import Price
@@ -14,6 +15,8 @@ from readings.models import DailyUsage, Decision, Quality, Reading, ReadingRevie
 from readings.price_pages import PricePage
 from readings.review_pages import ReviewPage
 from staff.admin_base import LinkedFilter
+
+QUALITY_LABELS = {quality: "success" if quality == Quality.VALID else "warning" for quality in Quality}
 
 # With the page that knows what meters have used.
 admin.site.unregister(Price)
@@ -45,7 +48,7 @@ class QualityFilter(admin.SimpleListFilter):
 
 @admin.register(Reading)
 class ReadingAdmin(ReviewPage, OfMeterAdmin):
-    list_display = ["read_at", "meter_page", "index", "quality", "decision", "source", "valve", "received_at"]
+    list_display = ["read_at", "meter_page", "index", "shown_quality", "decision", "source", "valve", "received_at"]
     list_filter = [QualityFilter, "read_at", ("meter", LinkedFilter)]
     fieldsets: ClassVar[Any] = [
         (None, {"fields": ["meter", ("read_at", "index"), ("quality", "decision"), ("source", "received_at")]}),
@@ -59,6 +62,10 @@ class ReadingAdmin(ReviewPage, OfMeterAdmin):
             {"fields": [("reported_price", "reported_balance"), ("reported_volume", "reported_amount")]},
         ),
     ]
+
+    @display(description=_("quality"), label=QUALITY_LABELS)
+    def shown_quality(self, reading: Reading) -> tuple[str, str]:
+        return reading.quality, reading.get_quality_display()
 
     def get_ordering(self, request: HttpRequest) -> list[str | Combinable]:
         return ["-read_at"]

@@ -8,6 +8,8 @@ from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group, Permission, User
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import StackedInline
@@ -198,8 +200,9 @@ class RoleAdmin(LinkedAdmin):
         return str(role)
 
     @admin.display(description=_("may"))
-    def what_it_may(self, role: Role) -> str:
-        return "; ".join(sorted(map(permission_name, role.permissions.select_related("content_type"))))
+    def what_it_may(self, role: Role) -> SafeString:
+        names = sorted(map(permission_name, role.permissions.select_related("content_type")))
+        return format_html('<ul class="das-columns">{}</ul>', format_html_join("", "<li>{}</li>", zip(names)))
 
     @admin.display(description=_("people"))
     def people(self, role: Role) -> int:
