@@ -188,8 +188,6 @@ UNFOLD = {
     "SITE_SYMBOL": "gas_meter",
     "SHOW_LANGUAGES": True,
     "SHOW_VIEW_ON_SITE": False,
-    # Each page shows what staff did to its row.
-    "SHOW_HISTORY": False,
     "SIDEBAR": {
         "show_search": False,
         "command_search": True,
