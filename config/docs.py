@@ -28,3 +28,4 @@ class DocsView(ForReaders, SpectacularSwaggerView):
     authentication_classes = ()
     permission_classes = ()
     url_name = "interface-schema"
+    template_name = "interface_docs.html"

@@ -45,7 +45,7 @@ urlpatterns = [
     *(message(*row) for row in MESSAGES),
     *(path(f"api/analysis/{view.table.name}", view.as_view()) for view in ANALYSIS),
     re_path(r"^api/", not_found),
-    path("docs/", DocsView.as_view()),
+    path("docs/", DocsView.as_view(), name="interface-docs"),
     path("docs/schema", SchemaView.as_view(), name="interface-schema"),
     path("healthz", healthz),
     path("admin/search/", admin.site.admin_view(search)),

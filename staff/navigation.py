@@ -10,8 +10,8 @@ from django.utils.translation import pgettext_lazy
 
 from staff.permissions import RECONCILE
 
-# group -> (title, icon, "app.model", or the name of a page with its permission); what is not for this person, or not
-# registered, is left out.
+# group -> (title, icon, "app.model", or the name of a page with its permission if it needs one). What is not for this
+# person, or not registered, is left out.
 GROUPS: list[tuple[Any, list[tuple[Any, str, str | tuple[str, str]]]]] = [
     (
         _("Meters"),
@@ -43,6 +43,7 @@ GROUPS: list[tuple[Any, list[tuple[Any, str, str | tuple[str, str]]]]] = [
             (_("Companies"), "apartment", "protocol.company"),
             (_("Manufacturers"), "factory", "protocol.manufacturer"),
             (_("Alarm thresholds"), "tune", "alarms.alarmthresholds"),
+            (_("Interface documentation"), "menu_book", ("interface-docs", "")),
         ],
     ),
     (
@@ -83,7 +84,7 @@ def _link(request: HttpRequest, where: str | tuple[str, str]) -> str:
     """The address of a page that this person may open, else nothing."""
     if not isinstance(where, str):
         page, permission = where
-        return reverse(page) if request.user.has_perm(permission) else ""
+        return reverse(page) if not permission or request.user.has_perm(permission) else ""
     models = {model._meta.label_lower: model_admin for model, model_admin in admin.site._registry.items()}
     if where not in models or not models[where].has_view_permission(request):
         return ""

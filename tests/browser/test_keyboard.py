@@ -87,6 +87,8 @@ def test_a_list_is_skipped_to_and_filtered_by_the_keyboard(enter, chief):
     assert page.evaluate(FOCUSED.format("a:not([href])")), "the theme's filters"
     page.keyboard.press("Enter")
     expect(page.locator("#changelist-filter")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#changelist-filter")).to_be_hidden()
 
 
 def test_every_control_has_a_name_and_every_field_a_label(enter, chief):

@@ -14,6 +14,14 @@ const inkCharts = () => {
     Chart.register({id: "ink", beforeUpdate});
     Object.values(Chart.instances).forEach(chart => chart.update());
 };
+
+// Escape closes what lies over the page: the filters, or a menu.
+document.addEventListener("keydown", event => {
+    if (event.key !== "Escape") return;
+    const beside = document.querySelector("#changelist-filter-close");
+    (beside?.getClientRects().length ? beside : document.body).click();
+});
+
 document.addEventListener("DOMContentLoaded", () => {
     inkCharts();
     // A browser that is busy forgets what the page wants to have the focus.
