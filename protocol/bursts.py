@@ -165,6 +165,8 @@ def in_bursts() -> Iterator[Transaction]:
             with _transaction(django.connection, within=within) as transaction:
                 yield transaction
             return
+        # Django opens it with its own first connection, which may still be to come.
+        django.pool.open()
         raw = django.pool.getconn()
         try:
             with _transaction(raw, within=False) as transaction:

@@ -21,12 +21,15 @@ def codes():
     return sorted(Company.objects.values_list("code", flat=True))
 
 
-@pytest.fixture(params=["django's connection", "a connection of the pool", "unprepared"])
+@pytest.fixture(params=["django's connection", "a connection of the pool", "a pool still closed", "unprepared"])
 def anywhere(request, transactional_db, settings, monkeypatch):
     """Both are used in earnest: Django's own where a request has opened it, else one of the pool."""
     if request.param == "unprepared":
         monkeypatch.setitem(settings.DATABASES["default"]["OPTIONS"], "prepare_threshold", None)
-    if request.param == "django's connection":
+    if request.param == "a pool still closed":
+        connection.close()
+        connection.close_pool()
+    elif request.param == "django's connection":
         connection.ensure_connection()
     else:
         connection.close()
