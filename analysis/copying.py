@@ -25,13 +25,17 @@ BOM: Final = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True)
 class Shape:
-    """How a CSV looks. Without a language it has the stable English names and codes; else that language's words."""
+    """How a CSV looks. Without a language it has the stable English names and codes; else that language's words.
+
+    `any_order`: rows come as PostgreSQL has them, which is quicker where there are very many.
+    """
 
     language: str | None = None
     local_times: bool = False
     bom: bool = False
     gzip: bool = False
     safe: bool = True
+    any_order: bool = False
 
     @property
     def suffix(self) -> str:
@@ -91,7 +95,7 @@ def copy_statement(rows: QuerySet[Any], *, table: Table, shape: Shape, cursor: A
     is_large = shape.safe and estimated_rows(rows) > LARGE
     with _language(shape):
         values = [column.exported(**written, is_large=is_large) for column in table.columns]
-    chosen = rows.order_by(*table.key).values_list(*values)
+    chosen = rows.order_by(*(() if shape.any_order else table.key)).values_list(*values)
     try:
         select, parameters = chosen.query.sql_with_params()
     except EmptyResultSet:

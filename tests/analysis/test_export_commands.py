@@ -5,16 +5,16 @@ import io
 import sys
 from types import SimpleNamespace
 
+import pyarrow.parquet as pyarrow_parquet
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
+from django.test.utils import CaptureQueriesContext
 
 from analysis import copying, files
 from analysis.tables import READINGS
 from readings.models import Quality
 from tests.admin.rows import make_everything
-
-pyarrow_parquet = pytest.importorskip("pyarrow.parquet")
 
 
 @pytest.fixture
@@ -29,6 +29,19 @@ def test_a_file(rows, tmp_path):
     assert path.read_bytes().startswith(b"\xef\xbb\xbf")
     assert len(lines) == 1 + 2 * (len(Quality) - 1)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_any_order(rows, tmp_path):
+    """The same rows, and nobody asked PostgreSQL to sort them."""
+    written = {}
+    for options in ((), ("--any-order",)):
+        with CaptureQueriesContext(connection) as queries:
+            call_command("export_readings", str(tmp_path / "readings.csv"), *options)
+        written[options] = (tmp_path / "readings.csv").read_text().splitlines()
+        copies = [query["sql"] for query in queries if query["sql"].startswith("COPY")]
+        assert ["ORDER BY" in copy for copy in copies] == [not options]
+    assert sorted(written[()]) == sorted(written[("--any-order",)])
+    assert len(written[()]) == 1 + 2 * len(Quality)
 
 
 def test_standard_output(rows, monkeypatch):
