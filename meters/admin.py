@@ -151,7 +151,7 @@ class MeterAdmin(LargeTableAdmin):
     def valve(self, meter: Meter) -> tuple[str, str]:
         return meter.state.valve, meter.state.get_valve_display()
 
-    @admin.display(description=_("index (m3)"))
+    @admin.display(description=_("index (m³)"))
     def latest_index(self, meter: Meter) -> Decimal | None:
         return meter.state.index
 

@@ -174,8 +174,8 @@ name_facts(
         "meter_no": Fact(_("number of the new meter (12 digits)")),
         "meter_type": Fact(_("type of the new meter"), dict(MeterType.choices)),
         "comm_no": Fact(_("communication number of the new meter")),
-        "closing_index": Fact(_("closing index (m3)")),
-        "opening_index": Fact(_("opening index of the new meter (m3)")),
+        "closing_index": Fact(_("closing index (m³)")),
+        "opening_index": Fact(_("opening index of the new meter (m³)")),
     }
 )
 

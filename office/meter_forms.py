@@ -65,15 +65,15 @@ class PriceForm(ActForm):
 
 
 class ReplaceForm(ActForm):
-    closing_index = index_field(_("closing index of the old meter (m3)"))
+    closing_index = index_field(_("closing index of the old meter (m³)"))
     meter_no = forms.RegexField(r"^\d{12}$", label=_("number of the new meter (12 digits)"))
     meter_type = forms.ChoiceField(label=_("type of the new meter"), choices=MeterType.choices)
     comm_no = forms.CharField(label=_("communication number of the new meter"), max_length=64, required=False)
-    opening_index = index_field(_("opening index of the new meter (m3)"))
+    opening_index = index_field(_("opening index of the new meter (m³)"))
 
 
 class DeregisterForm(ActForm):
-    closing_index = index_field(_("closing index (m3)"))
+    closing_index = index_field(_("closing index (m³)"))
     # Half of what 1002 may hold, since it counts a Chinese character for two.
     reason = forms.CharField(label=_("reason of the end"), max_length=REASON_WIDTH // 2)
 
@@ -153,7 +153,7 @@ def says_price(meter: Meter, data: dict[str, Any], now: datetime) -> list[str]:
 
 def says_replace(meter: Meter, data: dict[str, Any], now: datetime) -> list[str]:
     goes_on = gettext(
-        "Meter %(no)s takes its place at index %(index)s m3, with the customer, price, balance and cycle."
+        "Meter %(no)s takes its place at index %(index)s m³, with the customer, price, balance and cycle."
     )
     told = {"no": data["meter_no"], "index": data["opening_index"]}
     return [*_ends(meter, data, now), goes_on % told, _headend_told(meter, "1009"), _cis_untold()]
@@ -166,8 +166,8 @@ def says_deregister(meter: Meter, data: dict[str, Any], now: datetime) -> list[s
 
 def _ends(meter: Meter, data: dict[str, Any], now: datetime) -> list[str]:
     account: Account = meter.account
-    ends = gettext("Meter %(no)s ends today with the closing index %(index)s m3.")
-    settled = gettext("Its days from %(first)s to %(last)s are settled; the last valid reading was %(read)s m3.")
+    ends = gettext("Meter %(no)s ends today with the closing index %(index)s m³.")
+    settled = gettext("Its days from %(first)s to %(last)s are settled; the last valid reading was %(read)s m³.")
     last = meter.initial_index if meter.state.index is None else meter.state.index
     days = {"first": localize(account.unsettled_from), "last": localize(timezone.localdate(now)), "read": last}
     waiting = Command.objects.filter(meter=meter, state__in=WAITING).count()

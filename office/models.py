@@ -35,7 +35,7 @@ class DayFigures(models.Model):
 
     company = models.ForeignKey(Company, models.CASCADE, verbose_name=_("company"), related_name="+", db_index=False)
     day = models.DateField(_("day"))
-    volume = models.DecimalField(_("volume (m3)"), max_digits=24, decimal_places=4)
+    volume = models.DecimalField(_("volume (m³)"), max_digits=24, decimal_places=4)
     amount = models.DecimalField(_("amount (CNY)"), max_digits=24, decimal_places=4)
 
     class Meta:

@@ -124,13 +124,13 @@ def _chain(meter: Meter) -> QuerySet[Meter]:
 
 
 def _life(row: Meter) -> Event:
-    text = _("Meter %(no)s in service at %(index)s m3") % {"no": row.meter_no, "index": row.initial_index}
+    text = _("Meter %(no)s in service at %(index)s m³") % {"no": row.meter_no, "index": row.initial_index}
     if row.replaces is not None:
         text += " · " + _("replaces %(no)s") % {"no": row.replaces.meter_no}
     state = ""
     if row.ended_at:
         index = row.closing_index
-        state = _("ended %(at)s at %(index)s m3") % {"at": localize(timezone.localtime(row.ended_at)), "index": index}
+        state = _("ended %(at)s at %(index)s m³") % {"at": localize(timezone.localtime(row.ended_at)), "index": index}
     return Event(source="life", key=row.pk, at=row.registered_at, text=text, state=state, url=_url(row))
 
 

@@ -15,7 +15,7 @@ from staff.admin_base import LinkedFilter, ReadOnlyAdmin, ReadOnlyTable, link_co
 class TiersInOneLine:
     """Needs the tiers prefetched."""
 
-    @admin.display(description=_("unit prices (CNY/m3)"))
+    @admin.display(description=_("unit prices (CNY/m³)"))
     def tiers_in_one_line(self, version: PriceVersion) -> str:
         return "; ".join(_tier_text(tier) for tier in version.tiers.all())
 

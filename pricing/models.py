@@ -97,9 +97,9 @@ class PriceTier(models.Model):
         PriceVersion, models.CASCADE, verbose_name=_("version"), related_name="tiers", db_index=False
     )
     position = models.PositiveSmallIntegerField(_("tier"))
-    lower = models.DecimalField(_("above (m3)"), max_digits=14, decimal_places=4)
-    upper = models.DecimalField(_("up to (m3)"), max_digits=14, decimal_places=4, null=True, blank=True)
-    unit_price = models.DecimalField(_("unit price (CNY/m3)"), max_digits=14, decimal_places=4)
+    lower = models.DecimalField(_("above (m³)"), max_digits=14, decimal_places=4)
+    upper = models.DecimalField(_("up to (m³)"), max_digits=14, decimal_places=4, null=True, blank=True)
+    unit_price = models.DecimalField(_("unit price (CNY/m³)"), max_digits=14, decimal_places=4)
 
     class Meta:
         verbose_name = _("price tier")

@@ -49,7 +49,7 @@ class Reading(models.Model):
         Meter, models.PROTECT, verbose_name=_("meter"), related_name="readings", db_index=False, db_constraint=False
     )
     read_at = models.DateTimeField(_("read at"))
-    index = models.DecimalField(_("index (m3)"), max_digits=14, decimal_places=4)
+    index = models.DecimalField(_("index (m³)"), max_digits=14, decimal_places=4)
     quality = models.CharField(_("quality"), max_length=8, choices=Quality)
     decision = models.CharField(_("decision"), max_length=8, choices=Decision, blank=True, default=Decision.NONE)
     source = models.CharField(_("source"), max_length=8, choices=Source)
@@ -58,23 +58,23 @@ class Reading(models.Model):
     signal_percent = models.DecimalField(_("signal (%)"), max_digits=8, decimal_places=4, null=True, blank=True)
     temperature = models.DecimalField(_("temperature (°C)"), max_digits=8, decimal_places=4, null=True, blank=True)
     standard_total = models.DecimalField(
-        _("standard total (m3)"), max_digits=14, decimal_places=4, null=True, blank=True
+        _("standard total (m³)"), max_digits=14, decimal_places=4, null=True, blank=True
     )
-    working_total = models.DecimalField(_("working total (m3)"), max_digits=14, decimal_places=4, null=True, blank=True)
+    working_total = models.DecimalField(_("working total (m³)"), max_digits=14, decimal_places=4, null=True, blank=True)
     standard_flow = models.DecimalField(
-        _("standard flow (m3/h)"), max_digits=14, decimal_places=4, null=True, blank=True
+        _("standard flow (m³/h)"), max_digits=14, decimal_places=4, null=True, blank=True
     )
-    working_flow = models.DecimalField(_("working flow (m3/h)"), max_digits=14, decimal_places=4, null=True, blank=True)
+    working_flow = models.DecimalField(_("working flow (m³/h)"), max_digits=14, decimal_places=4, null=True, blank=True)
     pressure = models.DecimalField(_("pressure (kPa)"), max_digits=14, decimal_places=4, null=True, blank=True)
     valve = models.CharField(_("valve"), max_length=7, choices=ValveState, blank=True)
     reported_price = models.DecimalField(
-        _("price in the meter (CNY/m3)"), max_digits=14, decimal_places=4, null=True, blank=True
+        _("price in the meter (CNY/m³)"), max_digits=14, decimal_places=4, null=True, blank=True
     )
     reported_balance = models.DecimalField(
         _("balance in the meter (CNY)"), max_digits=14, decimal_places=4, null=True, blank=True
     )
     reported_volume = models.DecimalField(
-        _("total volume by the meter (m3)"), max_digits=14, decimal_places=4, null=True, blank=True
+        _("total volume by the meter (m³)"), max_digits=14, decimal_places=4, null=True, blank=True
     )
     reported_amount = models.DecimalField(
         _("total amount by the meter (CNY)"), max_digits=14, decimal_places=4, null=True, blank=True
@@ -119,7 +119,7 @@ class ReadingReview(models.Model):
 
     meter = models.ForeignKey(Meter, models.PROTECT, verbose_name=_("meter"), related_name="reviews", db_index=False)
     read_at = models.DateTimeField(_("read at"))
-    index = models.DecimalField(_("index (m3)"), max_digits=14, decimal_places=4)
+    index = models.DecimalField(_("index (m³)"), max_digits=14, decimal_places=4)
     decision = models.CharField(_("decision"), max_length=8, choices=Decision)
     quality_before = models.CharField(_("quality before"), max_length=8, choices=Quality)
     quality_after = models.CharField(_("quality after"), max_length=8, choices=Quality)
@@ -153,8 +153,8 @@ class DailyUsage(models.Model):
     )
     day = models.DateField(_("day"))
     tier = models.PositiveSmallIntegerField(_("tier"))
-    volume = models.DecimalField(_("volume (m3)"), max_digits=14, decimal_places=4)
-    unit_price = models.DecimalField(_("unit price (CNY/m3)"), max_digits=14, decimal_places=4)
+    volume = models.DecimalField(_("volume (m³)"), max_digits=14, decimal_places=4)
+    unit_price = models.DecimalField(_("unit price (CNY/m³)"), max_digits=14, decimal_places=4)
     amount = models.DecimalField(_("amount (CNY)"), max_digits=20, decimal_places=4)
 
     class Meta:

@@ -36,7 +36,7 @@ class CalculatorForm(forms.Form):
     """A volume on a day, after what a meter, or what the form says, has used in the cycle."""
 
     prefix = "calc"
-    volume = VolumeField(label=gettext_lazy("volume (m3)"))
+    volume = VolumeField(label=gettext_lazy("volume (m³)"))
     day = forms.DateField(
         label=gettext_lazy("day"), widget=UnfoldAdminDateWidget(attrs={"type": "date"}, format="%Y-%m-%d")
     )
@@ -47,7 +47,7 @@ class CalculatorForm(forms.Form):
         widget=UnfoldAdminTextInputWidget,
         help_text=gettext_lazy("With a meter, what it has used of the cycle before that day counts."),
     )
-    used = VolumeField(label=gettext_lazy("or used in the cycle before (m3)"), required=False)
+    used = VolumeField(label=gettext_lazy("or used in the cycle before (m³)"), required=False)
 
     def __init__(self, *args: Any, request: HttpRequest, price: Price, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -115,7 +115,7 @@ def _steps(tiers: list[PriceTier]) -> Json:
     points.append({"x": last * 1.5 or 100.0, "y": float(tiers[-1].unit_price)})
     colour = "var(--color-primary-500)"
     steps = {"stepped": True, "borderColor": colour, "backgroundColor": colour, "tension": 0}
-    return {"datasets": [{"label": _("unit price (CNY/m3)"), "data": points, "pointRadius": 3, **steps}]}
+    return {"datasets": [{"label": _("unit price (CNY/m³)"), "data": points, "pointRadius": 3, **steps}]}
 
 
 def _options() -> Json:
@@ -125,7 +125,7 @@ def _options() -> Json:
         "maintainAspectRatio": False,
         "plugins": {"legend": {"display": False}},
         "scales": {
-            "x": {"type": "linear", "title": {"display": True, "text": _("volume in the cycle (m3)")}},
-            "y": {"min": 0, "title": {"display": True, "text": _("unit price (CNY/m3)")}},
+            "x": {"type": "linear", "title": {"display": True, "text": _("volume in the cycle (m³)")}},
+            "y": {"min": 0, "title": {"display": True, "text": _("unit price (CNY/m³)")}},
         },
     }

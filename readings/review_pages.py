@@ -129,7 +129,7 @@ def _options() -> Json:
             "x": {"ticks": {"maxRotation": 45}, "grid": {"display": False}},
             "y": {
                 "ticks": {"format": {"useGrouping": False}},
-                "title": {"display": True, "text": _("index (m3)")},
+                "title": {"display": True, "text": _("index (m³)")},
             },
         },
     }

@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from protocol.models import Company, Manufacturer
 from staff.admin_base import ReferredTo
@@ -11,7 +12,7 @@ from staff import acts_admin, message_admin, peer_admin, people_admin  # noqa: F
 
 admin.site.site_header = _("Gas meter data acquisition")
 admin.site.site_title = _("Gas meter data acquisition")
-admin.site.index_title = _("Overview")
+admin.site.index_title = pgettext_lazy("sidebar", "Today")
 admin.site.site_url = None
 
 

@@ -26,10 +26,10 @@ class Account(models.Model):
     unsettled_from = models.DateField(_("unsettled from"))
     settled_through = models.DateField(_("settled through"))
     closes_on = models.DateField(_("last day"), null=True, blank=True)
-    settled_index = models.DecimalField(_("settled index (m3)"), max_digits=14, decimal_places=4)
+    settled_index = models.DecimalField(_("settled index (m³)"), max_digits=14, decimal_places=4)
     cycle_start = models.DateField(_("cycle start"), null=True, blank=True)
-    cycle_volume = models.DecimalField(_("volume in the cycle (m3)"), max_digits=20, decimal_places=4, default=0)
-    settled_volume = models.DecimalField(_("settled volume (m3)"), max_digits=20, decimal_places=4, default=0)
+    cycle_volume = models.DecimalField(_("volume in the cycle (m³)"), max_digits=20, decimal_places=4, default=0)
+    settled_volume = models.DecimalField(_("settled volume (m³)"), max_digits=20, decimal_places=4, default=0)
     settled_amount = models.DecimalField(_("settled amount (CNY)"), max_digits=20, decimal_places=4, default=0)
     kept_here = models.BooleanField(
         _("kept here"), default=False, help_text=_("Billing model 3: the platform keeps the money of this meter.")

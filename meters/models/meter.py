@@ -83,9 +83,9 @@ class Meter(models.Model):
     overdraft = models.DecimalField(_("overdraft (CNY)"), max_digits=14, decimal_places=4, default=0)
     status = models.CharField(_("status"), max_length=6, choices=MeterStatus, default=MeterStatus.ACTIVE)
     registered_at = models.DateTimeField(_("in service since"))
-    initial_index = models.DecimalField(_("initial index (m3)"), max_digits=14, decimal_places=4)
+    initial_index = models.DecimalField(_("initial index (m³)"), max_digits=14, decimal_places=4)
     initial_cycle_volume = models.DecimalField(
-        _("volume used before in the first cycle (m3)"), max_digits=14, decimal_places=4, default=0
+        _("volume used before in the first cycle (m³)"), max_digits=14, decimal_places=4, default=0
     )
     created_at = models.DateTimeField(_("created at"), editable=False)
     replaces = models.OneToOneField(
@@ -101,7 +101,7 @@ class Meter(models.Model):
         help_text=_("The first meter of a chain of replacements; empty for a meter that replaces none."),
     )
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
-    closing_index = models.DecimalField(_("closing index (m3)"), max_digits=14, decimal_places=4, null=True, blank=True)
+    closing_index = models.DecimalField(_("closing index (m³)"), max_digits=14, decimal_places=4, null=True, blank=True)
     end_reason = models.CharField(_("reason of the end"), max_length=100, blank=True)
 
     class Meta:
@@ -171,27 +171,27 @@ class MeterState(models.Model):
 
     meter = models.OneToOneField(Meter, models.CASCADE, verbose_name=_("meter"), related_name="state", primary_key=True)
     read_at = models.DateTimeField(_("read at"), null=True, blank=True)
-    index = models.DecimalField(_("index (m3)"), max_digits=14, decimal_places=4, null=True, blank=True)
+    index = models.DecimalField(_("index (m³)"), max_digits=14, decimal_places=4, null=True, blank=True)
     reported_at = models.DateTimeField(_("reported at"), null=True, blank=True)
     valve = models.CharField(_("valve"), max_length=7, choices=ValveState, default=ValveState.UNKNOWN)
     battery_voltage = models.DecimalField(_("battery (V)"), max_digits=8, decimal_places=4, null=True, blank=True)
     signal_percent = models.DecimalField(_("signal (%)"), max_digits=8, decimal_places=4, null=True, blank=True)
     temperature = models.DecimalField(_("temperature (°C)"), max_digits=8, decimal_places=4, null=True, blank=True)
     reported_price = models.DecimalField(
-        _("price in the meter (CNY/m3)"), max_digits=14, decimal_places=4, null=True, blank=True
+        _("price in the meter (CNY/m³)"), max_digits=14, decimal_places=4, null=True, blank=True
     )
     reported_balance = models.DecimalField(
         _("balance in the meter (CNY)"), max_digits=14, decimal_places=4, null=True, blank=True
     )
     reported_volume = models.DecimalField(
-        _("total volume by the meter (m3)"), max_digits=14, decimal_places=4, null=True, blank=True
+        _("total volume by the meter (m³)"), max_digits=14, decimal_places=4, null=True, blank=True
     )
     reported_amount = models.DecimalField(
         _("total amount by the meter (CNY)"), max_digits=14, decimal_places=4, null=True, blank=True
     )
     cis_valve_control = models.CharField(_("valve control by the CIS"), max_length=1, blank=True)
     cis_price = models.DecimalField(
-        _("price by the CIS (CNY/m3)"), max_digits=14, decimal_places=4, null=True, blank=True
+        _("price by the CIS (CNY/m³)"), max_digits=14, decimal_places=4, null=True, blank=True
     )
     cis_remaining = models.DecimalField(
         _("remaining by the CIS"), max_digits=14, decimal_places=4, null=True, blank=True

@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('day', models.DateField(verbose_name='day')),
-                ('volume', models.DecimalField(decimal_places=4, max_digits=24, verbose_name='volume (m3)')),
+                ('volume', models.DecimalField(decimal_places=4, max_digits=24, verbose_name='volume (m³)')),
                 ('amount', models.DecimalField(decimal_places=4, max_digits=24, verbose_name='amount (CNY)')),
                 ('company', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='protocol.company', verbose_name='company')),
             ],

@@ -52,9 +52,9 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('position', models.PositiveSmallIntegerField(verbose_name='tier')),
-                ('lower', models.DecimalField(decimal_places=4, max_digits=14, verbose_name='above (m3)')),
-                ('upper', models.DecimalField(blank=True, decimal_places=4, max_digits=14, null=True, verbose_name='up to (m3)')),
-                ('unit_price', models.DecimalField(decimal_places=4, max_digits=14, verbose_name='unit price (CNY/m3)')),
+                ('lower', models.DecimalField(decimal_places=4, max_digits=14, verbose_name='above (m³)')),
+                ('upper', models.DecimalField(blank=True, decimal_places=4, max_digits=14, null=True, verbose_name='up to (m³)')),
+                ('unit_price', models.DecimalField(decimal_places=4, max_digits=14, verbose_name='unit price (CNY/m³)')),
                 ('version', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='tiers', to='pricing.priceversion', verbose_name='version')),
             ],
             options={

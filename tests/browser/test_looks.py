@@ -4,10 +4,10 @@ import pytest
 from playwright.sync_api import expect
 
 from analysis.models import ExportJob
-from meters.models import Meter
-from pricing.models import Price
-from protocol.models import Company, OutboundMessage, Peer
-from readings.models import Reading
+from meters.models import Account, AccountEntry, Meter
+from pricing.models import Price, PriceTier, PriceVersion
+from protocol.models import OutboundMessage, Peer
+from readings.models import DailyUsage, Reading
 from tests.admin.browsing import page as address
 from tests.admin.rows import make_everything, make_export, make_token
 from tests.browser.test_keyboard import ILLEGIBLE
@@ -23,6 +23,18 @@ TOO_WIDE = """() => {
     const out = [...document.querySelectorAll('body *')].filter(beyond);
     return [`${wide} px`, ...out.slice(0, 3).map(one => one.outerHTML.slice(0, 80))];
 }"""
+# Figures, and the heads of their columns, that do not end at the right.
+ASTRAY = """() => [...document.querySelectorAll('#result_list td, .inline-related td')]
+    .filter(one => one.getClientRects().length && /^-?[0-9]+[.][0-9]+( %)?$/.test(one.innerText.trim()))
+    .flatMap(one => [one, one.closest('table').querySelector('thead tr').cells[one.cellIndex]])
+    .filter(one => getComputedStyle(one).textAlign !== 'right' ||
+        (one.matches('th') && getComputedStyle(one.querySelector('.flex')).justifyContent !== 'flex-end'))
+    .map(one => one.innerText)"""
+# What heads something and begins with a small letter.
+SMALL = """() => [...document.querySelectorAll('thead th, label, dt, h1, h2, h3, legend, .das-card span')].filter(one =>
+    one.getClientRects().length && /^[a-z]/.test(one.innerText.trim()) &&
+    (getComputedStyle(one, '::first-letter').textTransform !== 'uppercase' ||
+        !['block', 'table-cell'].includes(getComputedStyle(one).display))).map(one => one.innerText.trim())"""
 # The contrast of the words of each chart to the page behind it.
 CHART_CONTRAST = """() => {
     const pen = Object.assign(document.createElement('canvas'), {width: 1, height: 1})
@@ -52,7 +64,8 @@ def everything(chief):
     make_export(chief)
     make_token(chief, name="notebook")
     make_acts(chief, rows)
-    type(rows.manufacturer).objects.filter(pk=rows.manufacturer.pk).update(name=LONG)
+    for party in (rows.company, rows.manufacturer):
+        type(party).objects.filter(pk=party.pk).update(name=LONG)
     Meter.objects.update(user_name=LONG, address=LONG)
     return rows
 
@@ -61,15 +74,13 @@ def test_no_page_is_wider_than_a_phone(enter, chief, everything):
     page = enter(chief)
     page.set_viewport_size(PHONE)
     peer = address(Peer, "changelist") + str(everything.peer.pk)
+    reconciled = f"/admin/protocol/outboundmessage/reconcile/?company={everything.company.pk}&day=2026-02-01"
     wide = {}
-    for url in [*pages_of(chief), *(f"{peer}/ask/{act}/" for act in ("rotate", "pause", "resume", "test"))]:
-        page.goto(url, wait_until="domcontentloaded")
+    asked = [f"{peer}/ask/{act}/" for act in ("rotate", "pause", "resume", "test")]
+    for url in [*pages_of(chief), *asked, f"{peer}/change/", reconciled]:
+        page.goto(url)
         if found := page.evaluate(TOO_WIDE):
             wide[url] = found
-    Company.objects.filter(pk=everything.company.pk).update(name=LONG)
-    page.goto(f"/admin/protocol/outboundmessage/reconcile/?company={everything.company.pk}&day=2026-02-01")
-    if found := page.evaluate(TOO_WIDE):
-        wide[page.url] = found
     print(*wide.items(), sep="\n")
     assert wide == {}
 
@@ -93,6 +104,22 @@ def test_each_page_says_where_it_is(enter, chief, everything):
         expect(page.locator("#nav-sidebar a.active")).to_contain_text(name)
     page.goto(address(Meter, "change", Meter.objects.get().pk))
     expect(page.locator("h1 a").first).to_have_attribute("href", address(Meter, "changelist"))
+
+
+def test_figures_end_under_the_ends_of_their_heads(enter, chief, everything):
+    page = enter(chief)
+    pages = [address(model, "changelist") for model in (Meter, Account, AccountEntry, DailyUsage, Reading, PriceTier)]
+    for url in [*pages, address(PriceVersion, "change", PriceVersion.objects.get(price=everything.price).pk)]:
+        page.goto(url)
+        assert page.evaluate(ASTRAY) == [], url
+
+
+def test_what_heads_a_column_or_a_field_begins_with_a_capital(enter, live_server, chief, everything):
+    page = enter(chief)
+    page.context.add_cookies([{"name": "django_language", "value": "en", "url": live_server.url}])
+    for url in pages_of(chief):
+        page.goto(url, wait_until="domcontentloaded")
+        assert page.evaluate(SMALL) == [], url
 
 
 def test_a_secret_agreed_with_a_peer_can_be_entered(enter, chief):

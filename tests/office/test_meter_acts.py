@@ -103,7 +103,7 @@ def test_a_price_is_changed_and_the_headend_is_told(chief, meter, priced_world):
 def test_a_meter_is_replaced_once(chief, meter):
     fields = {"closing_index": "5", "meter_no": "188011110999", "meter_type": "441", "opening_index": "1"}
     said, data = confirmation(chief, meter, "replace", comm_no="", **fields)
-    assert said[0] == "Meter 188011110128 ends today with the closing index 5 m3."
+    assert said[0] == "Meter 188011110128 ends today with the closing index 5 m³."
     send(chief, meter, "replace", data)
     chief.post(url(meter, "replace"), data)
     meter.refresh_from_db()

@@ -1,14 +1,21 @@
 "use strict";
 // What the theme leaves to the mouse or to the eye: names for controls that are only drawn, and the keyboard.
 
-// The words of charts in the colour of the page's own, light or dark: the theme updates charts when that changes.
+const sentence = text => text && text.charAt(0).toUpperCase() + text.slice(1);
+
+// The words of charts begin as heads of columns do, and have the colour of the page's own, light or dark: the theme
+// updates charts when that changes.
 const inkCharts = () => {
     if (!window.Chart) return;
     const beforeUpdate = chart => {
         const dark = document.documentElement.classList.contains("dark");
         const name = dark ? "--color-base-400" : "--color-base-600";
         const ink = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-        for (const scale of Object.values(chart.options.scales)) scale.ticks.color = scale.title.color = ink;
+        for (const scale of Object.values(chart.options.scales)) {
+            scale.ticks.color = scale.title.color = ink;
+            scale.title.text = sentence(scale.title.text);
+        }
+        chart.data.datasets.forEach(one => { one.label = sentence(one.label); });
         chart.options.plugins.legend.labels.color = ink;
     };
     Chart.register({id: "ink", beforeUpdate});
@@ -54,9 +61,7 @@ document.addEventListener("DOMContentLoaded", () => {
         });
     });
     // A narrow window shows the heads of columns beside each cell, where they begin a line.
-    document.querySelectorAll("td[data-label]").forEach(one => {
-        one.dataset.label = one.dataset.label.charAt(0).toUpperCase() + one.dataset.label.slice(1);
-    });
+    document.querySelectorAll("[data-label]").forEach(one => { one.dataset.label = sentence(one.dataset.label); });
     document.querySelectorAll("input[placeholder]:not([aria-label])").forEach(one => {
         if (!one.labels.length) one.setAttribute("aria-label", one.placeholder);
     });
