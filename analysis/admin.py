@@ -212,8 +212,8 @@ class ExportJobAdmin(ReadOnlyAdmin):
         return table_words(job.table)
 
     @admin.display(description=_("size"))
-    def shown_size(self, job: ExportJob) -> str:
-        return filesizeformat(job.size) if job.size else ""
+    def shown_size(self, job: ExportJob) -> str | None:
+        return filesizeformat(job.size) if job.size else None
 
     @display(description=_("state"), label=STATE_LABELS)
     def shown_state(self, job: ExportJob) -> tuple[str, str]:

@@ -73,7 +73,7 @@ def _message(code: str, view: Any) -> Schema:
         "operationId": f"message_{code}",
         "summary": f"{code} {view.__name__}, from a {caller}",
         "description": f"HTTP status 200 and one of these codes.\n\n| echoCode | |\n|---|---|\n{errors}",
-        "tags": [f"messages from a {caller}"],
+        "tags": [f"Messages from a {caller}"],
         "parameters": [
             {"name": name, "in": "header", "required": True, "description": said, "schema": TEXT}
             for name, said in HEADERS.items()
@@ -161,7 +161,7 @@ def _table(table: Table) -> Schema:
     return {
         "operationId": f"analysis_{table.name.replace('-', '_')}",
         "summary": f"{table.model._meta.verbose_name_plural}, by meter and time",
-        "tags": ["for analysts"],
+        "tags": ["For analysts"],
         "security": [{"ApiToken": []}],
         "parameters": [*_filters(table), *_options()],
         "responses": {

@@ -180,7 +180,7 @@ class BulkRowAdmin(OfMeterAdmin):
 
     @admin.display(description=_("command"))
     def command_page(self, row: BulkRow) -> Any:
-        return link_column("command", "")(row) if row.command_id else ""
+        return link_column("command", "")(row) if row.command_id else None
 
 
 class _Echo:
