@@ -154,7 +154,7 @@ class OutboundMessageAdmin(Reconciles, PrettyTexts, LargeTableAdmin):
     def shown_state(self, message: OutboundMessage) -> tuple[str, str]:
         return message.state, message.get_state_display()
 
-    @admin.display(description=_("reason of the last failure"))
+    @admin.display(description=_("last failure"))
     def last_failure(self, message: Any) -> str:
         if message.state == DeliveryState.DELIVERED or message.last_try is None:
             return ""

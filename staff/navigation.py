@@ -18,7 +18,7 @@ GROUPS: list[tuple[Any, list[tuple[Any, str, str | tuple[str, str]]]]] = [
         [
             (_("Meters"), "gas_meter", "meters.meter"),
             (_("Commands"), "send", "commands.command"),
-            (_("Bulk commands"), "dynamic_feed", "commands.bulkcommand"),
+            (_("Bulk valve commands"), "dynamic_feed", "commands.bulkcommand"),
             (_("Alarms"), "notifications", "alarms.alarm"),
         ],
     ),
@@ -26,7 +26,7 @@ GROUPS: list[tuple[Any, list[tuple[Any, str, str | tuple[str, str]]]]] = [
         _("Readings and usage"),
         [
             (pgettext_lazy("sidebar", "Readings"), "speed", "readings.reading"),
-            (_("Reviews"), "fact_check", "readings.readingreview"),
+            (_("Reviews of readings"), "fact_check", "readings.readingreview"),
             (_("Daily usage"), "bar_chart", "readings.dailyusage"),
             (_("Accounts"), "account_balance_wallet", "meters.account"),
             (_("Prices"), "payments", "pricing.price"),
@@ -36,8 +36,8 @@ GROUPS: list[tuple[Any, list[tuple[Any, str, str | tuple[str, str]]]]] = [
     (
         _("Exchange"),
         [
-            (_("Messages in"), "call_received", "protocol.inboundmessage"),
-            (_("Messages out"), "call_made", "protocol.outboundmessage"),
+            (_("Inbound messages"), "call_received", "protocol.inboundmessage"),
+            (_("Outbound messages"), "call_made", "protocol.outboundmessage"),
             (_("Reconciliation"), "balance", ("admin:staff_reconcile", RECONCILE)),
             (_("Peers"), "hub", "protocol.peer"),
             (_("Companies"), "apartment", "protocol.company"),
@@ -52,7 +52,7 @@ GROUPS: list[tuple[Any, list[tuple[Any, str, str | tuple[str, str]]]]] = [
             (_("People"), "person", "auth.user"),
             (_("Roles"), "badge", "staff.role"),
             (_("API tokens"), "key", "analysis.apitoken"),
-            (_("What staff did"), "history", "staff.staffact"),
+            (_("Staff acts"), "history", "staff.staffact"),
         ],
     ),
 ]

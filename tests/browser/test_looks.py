@@ -4,10 +4,12 @@ import pytest
 from playwright.sync_api import expect
 
 from analysis.models import ExportJob
+from commands.models import BulkCommand
 from meters.models import Account, AccountEntry, Meter
 from pricing.models import Price, PriceTier, PriceVersion
 from protocol.models import OutboundMessage, Peer
 from readings.models import DailyUsage, Reading
+from staff.models import StaffAct
 from tests.admin.browsing import page as address
 from tests.admin.rows import make_everything, make_export, make_token
 from tests.browser.test_keyboard import ILLEGIBLE
@@ -85,7 +87,7 @@ def test_no_page_is_wider_than_a_phone(enter, chief, everything):
     assert wide == {}
 
 
-def test_each_page_says_where_it_is(enter, chief, everything):
+def test_each_page_says_where_it_is(enter, live_server, chief, everything):
     """In the title of the tab, in the heading, and by one entry of the sidebar."""
     page = enter(chief)
     places = {
@@ -101,6 +103,15 @@ def test_each_page_says_where_it_is(enter, chief, everything):
         assert page.title().startswith(f"{name} |"), url
         expect(page.locator("h1")).to_contain_text(name)
         expect(page.locator("#nav-sidebar a.active")).to_have_count(1)
+        expect(page.locator("#nav-sidebar a.active")).to_contain_text(name)
+    page.context.add_cookies([{"name": "django_language", "value": "en", "url": live_server.url}])
+    for model, name in (
+        (BulkCommand, "Bulk valve commands"),
+        (OutboundMessage, "Outbound messages"),
+        (StaffAct, "Staff acts"),
+    ):
+        page.goto(address(model, "changelist"))
+        expect(page.locator("h1")).to_contain_text(name)
         expect(page.locator("#nav-sidebar a.active")).to_contain_text(name)
     page.goto(address(Meter, "change", Meter.objects.get().pk))
     expect(page.locator("h1 a").first).to_have_attribute("href", address(Meter, "changelist"))
