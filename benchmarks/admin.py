@@ -75,7 +75,7 @@ def opened_by(name: str, seconds: dict[str, list[float]]) -> Sample:
 
 
 def timed(client: Any, url: str) -> float:
-    """Seconds until the answer. A list that gave up at the patience of pages (staff/patience.py) took as long as that."""
+    """Seconds until the answer. A list that gave up at the patience of pages (staff/patience.py) took that long."""
     begin = time.perf_counter()
     response = client.get(url)
     taken = time.perf_counter() - begin

@@ -107,7 +107,14 @@ def test_from_the_form_to_the_file():
     answer = ask(client, asked='{"list": "status__exact=active"}')
     job = ExportJob.objects.get()
     assert answer["Location"] == page("change", job.pk)
-    assert job.shape == {"language": "zh-hans", "local_times": True, "bom": True, "gzip": False, "safe": True}
+    assert job.shape == {
+        "language": "zh-hans",
+        "local_times": True,
+        "bom": True,
+        "gzip": False,
+        "safe": True,
+        "any_order": False,
+    }
     waiting = client.get(page("change", job.pk)).text
     assert page("state", job.pk) in waiting
     assert page("cancel", job.pk) in waiting
