@@ -1,6 +1,7 @@
 """A real browser (Debian's Chromium, driven by Playwright) on a real server of this process."""
 
 import os
+import re
 from urllib.parse import urlsplit
 
 import pytest
@@ -72,6 +73,11 @@ def enter(page, live_server):
         return page
 
     return begin
+
+
+def arrive_at(page: Page, path: str) -> None:
+    """Wait for an address that ends so; of a double click's two ways there, the browser breaks off one."""
+    expect(page).to_have_url(re.compile(re.escape(path) + "$"))
 
 
 def path_of(page: Page) -> str:

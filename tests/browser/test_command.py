@@ -6,7 +6,7 @@ from commands.models import Command
 from staff.models import StaffAct
 from tests.admin.browsing import page as address
 from tests.admin.rows import make_command, make_meter, make_outbound, make_parties
-from tests.browser.conftest import path_of
+from tests.browser.conftest import arrive_at, path_of
 
 YES = ".das-panel .das-buttons button"
 
@@ -24,7 +24,7 @@ def test_a_failed_command_is_asked_again_and_the_new_one_cancelled(enter, chief)
     page.click("a.das-button[href$='/ask/replay/']")
     assert Command.objects.count() == 1
     page.dblclick(YES)
-    page.wait_for_url(lambda url: "/change/" in url and not url.endswith("/ask/replay/"))
+    arrive_at(page, "/change/")
     new = Command.objects.exclude(pk=failed.pk).get()
     assert (new.replay_of, new.state, new.payload, new.requested_by) == (failed, "queued", failed.payload, chief)
     page.goto(address(Command, "change", new.pk))

@@ -12,7 +12,7 @@ from office.valve_story import valve_story
 from staff.models import StaffAct
 from tests.admin.browsing import page as address
 from tests.admin.rows import make_command, make_meter, make_parties
-from tests.browser.conftest import path_of
+from tests.browser.conftest import arrive_at, path_of
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_the_page_says_why_the_valve_is_closed_and_opens_it_once(enter, chief, m
     page.fill("input[name=note]", "已缴费")
     assert Command.objects.count() == 1
     page.dblclick(".das-panel .das-buttons button")
-    page.wait_for_url(f"**{address(Meter, 'change', meter.pk)}")
+    arrive_at(page, address(Meter, "change", meter.pk))
     command = Command.objects.exclude(pk=before.pk).get()
     wished = {"valveSet": VALVE_CODES[ValveState.OPEN]}
     assert (command.meter, command.payload, command.origin, command.requested_by) == (meter, wished, "staff", chief)
@@ -82,7 +82,7 @@ def test_a_double_click_recharges_once(enter, chief, meters):
     expect(page.locator(".das-says")).to_contain_text("12.5")
     assert AccountEntry.objects.filter(meter=meter).count() == 1
     page.dblclick(".das-panel .das-buttons button")
-    page.wait_for_url(f"**{address(Meter, 'change', meter.pk)}")
+    arrive_at(page, address(Meter, "change", meter.pk))
     assert list(AccountEntry.objects.filter(meter=meter).order_by("pk").values_list("amount", flat=True)) == [33, 12.5]
     assert Command.objects.filter(meter=meter).count() == 1
     assert StaffAct.objects.count() == 1
