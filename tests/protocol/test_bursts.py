@@ -94,6 +94,8 @@ def test_the_types_of_the_platform_arrive_as_they_left(anywhere):
 
 
 def test_statements_that_somebody_has_deallocated_are_prepared_anew(transactional_db):
+    # All on Django's own connection: of the pool, the two might be different ones.
+    connection.ensure_connection()
     add("1")
     with connection.cursor() as cursor:
         cursor.execute("DEALLOCATE ALL")
