@@ -124,7 +124,7 @@ def _counts(lists: Sequence[QuerySet[Any]]) -> list[int]:
             sql, its_values = rows.order_by().values("pk")[: MOST + 1].query.sql_with_params()
         except EmptyResultSet:
             sql, its_values = "SELECT 1 WHERE false", ()
-        parts.append(f"(SELECT COUNT(*) FROM ({sql}) counted)")  # noqa: S608
+        parts.append(f"(SELECT COUNT(*) FROM ({sql}) counted)")  # noqa: S608  (Django's own SQL)
         values += its_values
     if not parts:
         return []
